@@ -6,6 +6,7 @@ use super::directory::Directory;
 use super::error::BackupError;
 use super::manifest::{self, BUNDLE, DUMP, LIST, Manifest, Part};
 use super::progress::Progress;
+use super::upstream_cache;
 use crate::package::Checksum;
 
 /// A backup whose checksums were verified.
@@ -22,7 +23,8 @@ pub fn check(directory: &Directory, at: Option<&str>) -> Result<Checked, BackupE
     let name = directory.choose(at)?;
     let manifest = Manifest::read(directory, &name)?;
     let damaged = |problem: String| BackupError::Damaged { name: name.clone(), problem };
-    let expected = [Some(DUMP), manifest.head.as_ref().map(|_| BUNDLE), Some(LIST)];
+    let of_upstreams = manifest.upstream_cache.map(|_| upstream_cache::LIST);
+    let expected = [Some(DUMP), manifest.head.as_ref().map(|_| BUNDLE), Some(LIST), of_upstreams];
     for part in expected.into_iter().flatten() {
         let written = manifest.parts.get(part).ok_or_else(|| damaged(format!("backup.json does not name {part}")))?;
         let found =
@@ -30,6 +32,9 @@ pub fn check(directory: &Directory, at: Option<&str>) -> Result<Checked, BackupE
         if found != *written {
             return Err(damaged(differs(part, &found, written)));
         }
+    }
+    if of_upstreams.is_some() {
+        upstream_cache::check(&directory.backup(&name)).map_err(damaged)?;
     }
     let needed = manifest::needed(directory, &manifest)?;
     let progress = Progress::of_bytes("crate files", manifest.file_bytes);

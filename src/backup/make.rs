@@ -17,6 +17,7 @@ use super::manifest::{self, BUNDLE, DUMP, LIST, Manifest, Part, PartWriter, Prob
 use super::private_files::{create_directory, sync};
 use super::progress::Progress;
 use super::prune::{Pruned, prune};
+use super::upstream_cache::{self, UpstreamCache};
 use crate::crate_store::CrateStore;
 use crate::database::upkeep::backup::{self as database, NeededFile, Snapshot};
 use crate::fault;
@@ -27,6 +28,9 @@ use crate::postgres::client_programs::ClientPrograms;
 const PATIENCE: Duration = Duration::from_secs(10);
 const TRY_EVERY: Duration = Duration::from_millis(50);
 
+/// The tables with index files of upstreams.
+const UPSTREAM_CACHE: [&str; 2] = ["upstream_index_files", "upstream_requests"];
+
 /// The registry to back up.
 pub struct Source<'a> {
     pub database_url: &'a str,
@@ -34,6 +38,8 @@ pub struct Source<'a> {
     pub postgres_bin_dir: Option<&'a Path>,
     pub index: &'a Index,
     pub crate_store: &'a CrateStore,
+    /// The cache of upstreams, if the backup is to have it.
+    pub upstream_cache: Option<UpstreamCache<'a>>,
 }
 
 /// A backup that was made.
@@ -129,6 +135,14 @@ fn write_parts(
     fault::point("backup.bundled")?;
     let gathered = gather(source.crate_store, directory, &needed)?;
     parts.insert(LIST.to_owned(), write_list(&needed, &gathered.problems, place)?);
+    let upstream_cache = match &source.upstream_cache {
+        Some(cache) => {
+            let (list, files) = upstream_cache::gather(cache, place)?;
+            parts.insert(upstream_cache::LIST.to_owned(), list);
+            Some(files)
+        }
+        None => None,
+    };
     let is_there = |file: &&NeededFile| gathered.problems.iter().all(|problem| problem.checksum != file.checksum);
     let sizes: Vec<u64> = needed.iter().filter(is_there).map(size_of).collect();
     let manifest = Manifest {
@@ -143,6 +157,7 @@ fn write_parts(
         versions: snapshot.versions,
         files: sizes.len() as u64,
         file_bytes: sizes.iter().sum(),
+        upstream_cache,
         parts,
         problems: gathered.problems,
     };
@@ -160,7 +175,8 @@ fn dump(source: &Source<'_>, snapshot: &Snapshot, major: u32, place: &Path) -> R
     let programs = ClientPrograms::find(source.postgres_bin_dir, major)?;
     let path = place.join(DUMP);
     let mut writer = PartWriter::create(&path)?;
-    programs.dump(source.database_url, &snapshot.name, &mut writer)?;
+    let left_out: &[&str] = if source.upstream_cache.is_some() { &[] } else { &UPSTREAM_CACHE };
+    programs.dump(source.database_url, &snapshot.name, left_out, &mut writer)?;
     writer.finish(&path)
 }
 

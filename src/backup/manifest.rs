@@ -42,10 +42,20 @@ pub struct Manifest {
     /// The number of crate files that the backup needs, and their bytes.
     pub files: u64,
     pub file_bytes: u64,
+    /// Files that were kept of upstreams, beside those in the database. None if the backup was made without them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_cache: Option<UpstreamFiles>,
     /// By file name.
     pub parts: BTreeMap<String, Part>,
     /// Crate files that are not in the backup, because they were lost or damaged before.
     pub problems: Vec<Problem>,
+}
+
+/// What a backup has of the cache of upstreams.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UpstreamFiles {
+    pub files: u64,
+    pub bytes: u64,
 }
 
 /// A file of a backup.

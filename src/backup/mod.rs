@@ -7,6 +7,7 @@
 //!     database.dump                 pg_dump's custom format
 //!     index.bundle                  the index with its history, as git bundles it
 //!     crates.list                   the crate files it needs: checksum and size per line
+//!     upstream.list, upstream/      the cache of upstreams, if it was asked for
 //!     backup.json                   the manifest, with the checksums of the three files above
 //! ```
 //!
@@ -30,11 +31,13 @@ mod progress;
 mod prune;
 mod restore;
 mod trial_restore;
+mod upstream_cache;
 
 pub use check::{Checked, check};
 pub use directory::Directory;
 pub use error::BackupError;
 pub use make::{Made, Source, make};
-pub use manifest::{DUMP, Manifest, Problem};
+pub use manifest::{DUMP, Manifest, Problem, UpstreamFiles};
 pub use restore::{Agreed, Restored, Target, restore, restore_index_only};
 pub use trial_restore::{TrialRestore, TrialTarget, restore_on_trial};
+pub use upstream_cache::UpstreamCache;

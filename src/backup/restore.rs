@@ -13,6 +13,7 @@ use super::directory::Directory;
 use super::error::BackupError;
 use super::manifest::{BUNDLE, DUMP, Manifest};
 use super::progress::Progress;
+use super::upstream_cache::{self, UpstreamCache};
 use crate::crate_store::CrateStore;
 use crate::database::email::notices;
 use crate::database::migrations;
@@ -33,6 +34,8 @@ pub struct Target<'a> {
     pub postgres_bin_dir: Option<&'a Path>,
     pub index: &'a Index,
     pub crate_store: &'a CrateStore,
+    /// Where files of upstreams are kept, if the backup has some.
+    pub upstream_cache: Option<UpstreamCache<'a>>,
 }
 
 /// A restored registry.
@@ -69,6 +72,9 @@ pub fn restore(
     let manifest = &checked.manifest;
     let programs = programs(checked, target.postgres_bin_dir, connection)?;
     restore_files(directory, checked, target.crate_store)?;
+    if let Some(cache) = target.upstream_cache.as_ref().filter(|_| manifest.upstream_cache.is_some()) {
+        upstream_cache::restore(&directory.backup(&manifest.name), cache)?;
+    }
     restore_index(directory, manifest, target.index)?;
     restore_database(directory, manifest, &programs, target.database_url, connection)?;
     // This may be a copy, and the registry still at work.

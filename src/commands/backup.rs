@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::admin::output::{complain, print_json, say};
-use crate::backup::{self, Agreed, Directory, Made, Source, TrialRestore};
+use crate::backup::{self, Agreed, Directory, Made, Source, TrialRestore, UpstreamCache, UpstreamFiles};
 use crate::config::BackupOptions;
 use crate::process::storage::StoreRole;
 use crate::process::trial::Trial;
@@ -42,11 +42,19 @@ fn make(options: &BackupOptions, storage: &Storage, directory: &Directory) -> Re
     }
     let index = storage.index(&options.storage)?;
     let crate_store = storage.crate_store(&options.crate_store, StoreRole::Reads)?;
+    let upstream_store = options.with_upstream_cache.then(|| {
+        let store = storage.upstream_store(&options.crate_store, StoreRole::Reads)?;
+        Ok::<_, CommandError>((store, storage.data_dir.upstream_index()))
+    });
+    let upstream_store = upstream_store.transpose()?;
     let source = Source {
         database_url: &storage.database_url,
         postgres_bin_dir: options.storage.postgres_bin_dir.as_deref(),
         index: &index,
         crate_store: &crate_store,
+        upstream_cache: upstream_store
+            .as_ref()
+            .map(|(crate_files, index_files)| UpstreamCache { crate_files, index_files }),
     };
     let keep = options.keep.map(std::num::NonZeroUsize::get);
     Ok(backup::make(&source, &mut storage.connect()?, directory, keep)?)
@@ -61,6 +69,10 @@ fn describe(made: &Made, directory: &Directory) -> String {
         manifest.versions,
         manifest.files,
     );
+    if let Some(of_upstreams) = manifest.upstream_cache {
+        let UpstreamFiles { files, bytes } = of_upstreams;
+        text.push_str(&format!("\nwith {files} files of upstreams ({bytes} bytes)"));
+    }
     if !removed.is_empty() {
         text.push_str(&format!("\nremoved {} and {removed_files} crate files", removed.join(", ")));
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::backup::{INCOMPLETE, list_disagreements};
 use crate::admin::output::{complain, print_json, say};
-use crate::backup::{self, Agreed, Directory, Restored, Target};
+use crate::backup::{self, Agreed, Directory, Restored, Target, UpstreamCache};
 use crate::config::RestoreOptions;
 use crate::process::data_dir::{self, permissions};
 use crate::process::storage::StoreRole;
@@ -107,11 +107,18 @@ fn restore_into(
 ) -> Result<Restored, CommandError> {
     let index = storage.index(&options.storage)?;
     let crate_store = storage.crate_store(&options.crate_store, StoreRole::Stores)?;
+    let index_files = storage.data_dir.upstream_index();
+    let of_upstreams = checked.manifest.upstream_cache.is_some();
+    let upstream_store = of_upstreams.then(|| storage.upstream_store(&options.crate_store, StoreRole::Stores));
+    let upstream_store = upstream_store.transpose()?;
     let target = Target {
         database_url: &storage.database_url,
         postgres_bin_dir: options.storage.postgres_bin_dir.as_deref(),
         index: &index,
         crate_store: &crate_store,
+        upstream_cache: upstream_store
+            .as_ref()
+            .map(|crate_files| UpstreamCache { crate_files, index_files: &index_files }),
     };
     Ok(backup::restore(directory, checked, &target, &mut storage.connect()?)?)
 }

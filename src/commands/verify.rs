@@ -28,7 +28,7 @@ use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Runner, Wakeups};
 use crate::upstream::guarded::Guarded;
 use crate::upstream::{Token, Upstream};
-use crate::verify::{Depth, Ended, Mirror, Phase, Repairs, Report, Settings, Verifier, Watch};
+use crate::verify::{Depth, Ended, Mirror, Phase, Repairs, Report, Settings, UpstreamCache, Verifier, Watch};
 
 const DIFFERS: u8 = 1;
 const FAILED: u8 = 2;
@@ -87,6 +87,7 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
         max_rate: options.max_rate,
         max_crates: options.max_crates,
         registry_urls: with_aliases(RegistryUrls::default(), &options.index_aliases)?,
+        upstreams: upstreams(options, storage)?,
         resume: options.resume,
         requested_by: operator().name,
         ..Settings::default()
@@ -130,6 +131,15 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
         repairs,
     };
     Ok(verifier.run()?)
+}
+
+/// Where files of upstreams are, if they are to be checked.
+fn upstreams(options: &VerifyOptions, storage: &Storage) -> Result<Option<UpstreamCache>, CommandError> {
+    if !options.upstreams {
+        return Ok(None);
+    }
+    let crate_files = storage.upstream_store(&options.crate_store, StoreRole::Reads)?;
+    Ok(Some(UpstreamCache { crate_files, index_files: storage.data_dir.upstream_index() }))
 }
 
 /// Opens the index, or the mirror of its remote, through which a repair has to write.

@@ -27,6 +27,11 @@ pub struct BackupOptions {
     /// With --check: the backup to check, by its directory name in DIR [default: the latest]
     #[arg(long, value_name = "TIME", requires = "check")]
     pub at: Option<String>,
+    /// Include what is kept of upstreams: crate files, index files, and the first checksums of versions
+    ///
+    /// Without it a restored registry requests these files again. In a directory of the same file system crate files are links.
+    #[arg(long, conflicts_with = "check")]
+    pub with_upstream_cache: bool,
     /// Keep the N newest backups and remove older ones
     ///
     /// Crate files that none of the remaining backups contains are removed as well.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::durations::{duration, pause};
+use super::{CrateStoreOptions, CrateStorePlace, StorageOptions};
 use crate::package::crate_pattern::{CratePattern, InvalidPattern};
 
 /// The index of the upstream that needs no URL.
@@ -51,6 +52,11 @@ pub struct UpstreamOptions {
         default_value_t = 10_737_418_240
     )]
     pub upstream_cache_size: u64,
+    /// Where index files of upstreams are kept [default: database with a bucket and a database URL, else directory]
+    ///
+    /// In the database all machines have them in common, and one of them asks the upstream for a file.
+    #[arg(long, hide = true, env = "SUPERCARGO_UPSTREAM_INDEX_IN", value_enum)]
+    pub upstream_index_in: Option<UpstreamIndexIn>,
     /// Age below which versions of upstreams are not chosen, such as 3days; repeatable
     ///
     /// NAME=3days is that of one upstream, and NAME/aws-*=1day that of its crates with such names. The index shows a younger
@@ -60,6 +66,15 @@ pub struct UpstreamOptions {
     /// Refuse versions below that age, and those on hold, even if they were served here before
     #[arg(long, hide = true, env = "SUPERCARGO_COOLDOWN_STRICT")]
     pub cooldown_strict: bool,
+}
+
+/// Where index files of upstreams are kept.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamIndexIn {
+    /// In PostgreSQL, for all machines.
+    Database,
+    /// In the data directory of each machine.
+    Directory,
 }
 
 /// An upstream, and the URL of its sparse index with a slash at the end.
@@ -107,6 +122,17 @@ impl UpstreamOptions {
             return Err("--cooldown: there is no upstream: add one with --upstream, such as crates-io".to_owned());
         }
         Ok(())
+    }
+
+    /// Whether machines have index files in common. Several machines need a bucket and a database of their own.
+    pub fn shares_index_files(&self, crate_store: &CrateStoreOptions, storage: &StorageOptions) -> bool {
+        match self.upstream_index_in {
+            Some(place) => place == UpstreamIndexIn::Database,
+            None => {
+                let is_bucket = matches!(crate_store.crate_store, Some(CrateStorePlace::Bucket { .. }));
+                is_bucket && storage.database_url().is_some()
+            }
+        }
     }
 
     /// The age at which versions of an upstream are shown, if there is one.
@@ -222,6 +248,7 @@ mod tests {
             upstream_away: Duration::ZERO,
             upstream_offline: false,
             upstream_cache_size: 0,
+            upstream_index_in: None,
             cooldown_strict: false,
             cooldowns: cooldowns.iter().map(|text| cooldown(text).unwrap()).collect(),
         };

@@ -20,6 +20,11 @@ pub struct VerifyOptions {
     /// Make git read and hash every object of the index, instead of only following references
     #[arg(long, conflicts_with = "light")]
     pub all_objects: bool,
+    /// Check what is kept of upstreams as well: index files and, without --light, crate files
+    ///
+    /// With --repair damaged files are removed, which are fetched again when they are needed.
+    #[arg(long)]
+    pub upstreams: bool,
     /// Continue an interrupted run with the same options
     #[arg(long)]
     pub resume: bool,

@@ -14,6 +14,7 @@ pub mod sign_in;
 pub mod staging;
 pub mod upkeep;
 pub mod upstream_rules;
+pub mod upstream_sharing;
 pub mod webhooks;
 
 mod types;

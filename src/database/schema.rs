@@ -459,6 +459,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    upstream_index_files (upstream, path) {
+        upstream -> Text,
+        path -> Text,
+        revision -> BigInt,
+        known -> Text,
+        content -> Binary,
+    }
+}
+
+diesel::table! {
+    upstream_requests (upstream, subject) {
+        upstream -> Text,
+        subject -> Text,
+        holder -> Nullable<BigInt>,
+        leased_until -> Nullable<Timestamptz>,
+        checked_at -> Nullable<Timestamptz>,
+        is_absent -> Bool,
+        absent_since -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     email_notices (id) {
         id -> BigInt,
         user_id -> Integer,

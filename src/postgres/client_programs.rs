@@ -65,13 +65,21 @@ impl ClientPrograms {
         }
     }
 
-    /// Writes a dump, in PostgreSQL's custom format, of the state that another session exported as `snapshot`.
-    pub fn dump(&self, database_url: &str, snapshot: &str, to: &mut impl Write) -> Result<(), DumpError> {
+    /// Writes a dump, in PostgreSQL's custom format, of the state that another session exported as `snapshot`. Of some tables it has no
+    /// rows.
+    pub fn dump(
+        &self,
+        database_url: &str,
+        snapshot: &str,
+        without_rows_of: &[&str],
+        to: &mut impl Write,
+    ) -> Result<(), DumpError> {
         let mut output = tempfile::tempfile()?;
         let mut command = self.command("pg_dump", database_url)?;
         command
             .args(["--format=custom", "--no-password", "--no-owner", "--no-privileges", "--no-comments"])
             .args(["--lock-wait-timeout=60s", &format!("--snapshot={snapshot}")])
+            .args(without_rows_of.iter().map(|table| format!("--exclude-table-data=public.{table}")))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::from(output.try_clone()?));

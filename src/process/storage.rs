@@ -189,7 +189,7 @@ impl Storage {
     }
 
     /// The store of the crate files of upstreams: beside the private ones, which no mistake here can remove.
-    pub fn upstream_store(&self, options: &CrateStoreOptions) -> Result<CrateStore, CommandError> {
+    pub fn upstream_store(&self, options: &CrateStoreOptions, role: StoreRole) -> Result<CrateStore, CommandError> {
         let below = match &options.crate_store {
             Some(CrateStorePlace::Bucket { bucket, prefix }) => {
                 let prefix = if prefix.is_empty() { UPSTREAM.to_owned() } else { format!("{prefix}/{UPSTREAM}") };
@@ -198,6 +198,9 @@ impl Storage {
             Some(CrateStorePlace::Directory(directory)) => std::path::absolute(directory)?.join(UPSTREAM),
             None => self.data_dir.crates().join(UPSTREAM),
         };
+        if role == StoreRole::Reads {
+            return Ok(CrateStore::attach(&below)?);
+        }
         std::fs::create_dir_all(&below)?;
         permissions::close_crates(&below)?;
         Ok(CrateStore::local(&below)?)

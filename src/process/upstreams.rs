@@ -5,11 +5,12 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::operator_command::read_token;
+use super::storage::StoreRole;
 use super::{CommandError, Storage};
 use crate::config::{NamedUpstream, ServeOptions, UpstreamOptions};
 use crate::upstream::Token;
 use crate::upstream_cache::cooldown::Cooldowns;
-use crate::web::upstreams::{Times, UpstreamPlan, Upstreams};
+use crate::web::upstreams::{Places, Times, UpstreamPlan, Upstreams};
 
 /// The other registries that are served through this one.
 pub fn start(options: &ServeOptions, storage: &Storage, base_url: &str) -> Result<Upstreams, CommandError> {
@@ -27,12 +28,17 @@ pub fn start(options: &ServeOptions, storage: &Storage, base_url: &str) -> Resul
         let token = token.map(|secret| (secret.clone(), Token::new(secret, options.index.allow_insecure_token)));
         plans.push(UpstreamPlan { name: name.clone(), index: index.clone(), token, cooldowns: cooldowns(of, name) });
     }
-    let store = storage.upstream_store(&options.crate_store)?;
+    let store = storage.upstream_store(&options.crate_store, StoreRole::Stores)?;
     let stale = Some(of.upstream_stale).filter(|_| !of.upstream_offline);
     let times = Times { fresh: of.upstream_fresh, stale, away: of.upstream_away };
     let contact = of.upstream_contact.as_deref().unwrap_or(base_url);
-    let place = (&*storage.data_dir.upstream_index(), store, of.upstream_cache_size);
-    let started = Upstreams::start(plans, times, contact, place);
+    let places = Places {
+        index_files: &storage.data_dir.upstream_index(),
+        is_shared: of.shares_index_files(&options.crate_store, &options.storage),
+        crate_files: store,
+        max_bytes: of.upstream_cache_size,
+    };
+    let started = Upstreams::start(plans, times, contact, places);
     started.map_err(|error| CommandError::while_doing("--upstream".to_owned(), error))
 }
 

@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::lines::lines;
 use crate::crate_store::FreeSpace;
+use crate::fault;
 
 /// What is known of a file.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -105,6 +106,7 @@ impl KeptFiles {
 
     /// Keeps a file, unless the disk is nearly full, in place of the one before. After a crash it is the one or the other.
     pub fn write(&self, path: &str, file: &KeptFile) -> io::Result<()> {
+        fault::point("upstream.index_unwritten").map_err(io::Error::other)?;
         let place = self.0.join(path);
         let directory = place.parent().unwrap_or(&self.0);
         fs::create_dir_all(directory)?;
@@ -118,7 +120,9 @@ impl KeptFiles {
         written.write_all(&file.content)?;
         // Otherwise a power failure could leave the name without the content.
         written.as_file().sync_data()?;
-        written.persist(place).map(drop).map_err(io::Error::from)
+        fault::point("upstream.index_unnamed").map_err(io::Error::other)?;
+        written.persist(place)?;
+        fault::point("upstream.index_written").map_err(io::Error::other)
     }
 
     pub fn remove(&self, path: &str) -> io::Result<()> {

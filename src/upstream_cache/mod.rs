@@ -6,4 +6,5 @@ pub mod eviction;
 pub mod kept_file;
 pub mod lines;
 pub mod rules;
+pub mod shared_file;
 pub mod verdict;

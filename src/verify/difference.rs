@@ -47,6 +47,8 @@ pub enum Kind {
     DamagedCrateFile,
     DeletedCrateFile,
     OrphanFile,
+    DamagedUpstreamFile,
+    DamagedUpstreamIndexFile,
     StagedLeftover,
 }
 
@@ -92,6 +94,8 @@ impl Kind {
             Self::DamagedCrateFile => "the content of a crate file does not match its checksum",
             Self::DeletedCrateFile => "the file of a deleted version is still in the store",
             Self::OrphanFile => "the store has a file that no version needs",
+            Self::DamagedUpstreamFile => "the content of a kept crate file of an upstream does not match its checksum",
+            Self::DamagedUpstreamIndexFile => "a kept index file of an upstream is damaged",
             Self::StagedLeftover => "the store has a partly written file, left by a killed process",
         }
     }
@@ -111,6 +115,9 @@ impl Kind {
             Self::MissingCrateFile | Self::DamagedCrateFile | Self::SizeDiffers => {
                 "run `supercargo verify --repair --mirror URL` with the URL of a registry that has the file, or copy it \
                  from a backup"
+            }
+            Self::DamagedUpstreamFile | Self::DamagedUpstreamIndexFile => {
+                "run `supercargo verify --upstreams --repair`"
             }
             _ => "run `supercargo verify --repair`",
         }

@@ -8,6 +8,7 @@ use crate::jobs::restoration::RestoreError;
 use crate::jobs::unused_files::UnusedFileError;
 use crate::queue::EnqueueError;
 use crate::queue::registry::RegistryError;
+use crate::upstream_cache::shared_file::SharedFileError;
 
 /// Why a run failed. Its row of `verify_reports` holds what it had found by then.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,8 @@ pub enum VerifyError {
     Index(#[from] IndexError),
     #[error(transparent)]
     CrateStore(#[from] CrateStoreError),
+    #[error(transparent)]
+    Shared(#[from] SharedFileError),
     #[error("cannot read the crate store's directory or start a thread")]
     System(#[from] std::io::Error),
     #[error(transparent)]

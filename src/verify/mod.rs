@@ -54,4 +54,4 @@ pub use error::VerifyError;
 pub use repair::{Mirror, Repairs};
 pub use report::{Counts, InFlight, Phase, Report};
 pub use run::{Ended, Verifier};
-pub use settings::{Depth, Settings, Watch};
+pub use settings::{Depth, Settings, UpstreamCache, Watch};

@@ -27,12 +27,15 @@ pub enum Phase {
     IndexFiles,
     /// Crate files.
     CrateFiles,
+    /// Files that are kept of upstreams, if they are to be checked.
+    UpstreamFiles,
     /// Dead jobs.
     Jobs,
 }
 
 impl Phase {
-    pub(super) const ALL: [Self; 5] = [Self::Repository, Self::Crates, Self::IndexFiles, Self::CrateFiles, Self::Jobs];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Repository, Self::Crates, Self::IndexFiles, Self::CrateFiles, Self::UpstreamFiles, Self::Jobs];
 
     /// What the phase checks, for people.
     pub fn what(self) -> &'static str {
@@ -41,6 +44,7 @@ impl Phase {
             Self::Crates => "crates",
             Self::IndexFiles => "index files",
             Self::CrateFiles => "crate files",
+            Self::UpstreamFiles => "files of upstreams",
             Self::Jobs => "jobs",
         }
     }
@@ -65,6 +69,11 @@ pub struct Counts {
     pub crate_files: u64,
     /// Bytes of the crate files that were read.
     pub bytes: u64,
+    /// Files that are kept of upstreams.
+    #[serde(default)]
+    pub upstream_index_files: u64,
+    #[serde(default)]
+    pub upstream_crate_files: u64,
 }
 
 /// A crate that had a pending job at every check.

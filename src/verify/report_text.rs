@@ -49,8 +49,12 @@ impl Report {
     /// The last line.
     fn summary(&self) -> String {
         let counts = &self.counts;
+        let of_upstreams = match (counts.upstream_index_files, counts.upstream_crate_files) {
+            (0, 0) => String::new(),
+            (index, crates) => format!("; of upstreams {index} index files and {crates} crate files"),
+        };
         let checked = format!(
-            "{} crates with {} versions, {} index files and {} crate files{}",
+            "{} crates with {} versions, {} index files and {} crate files{}{of_upstreams}",
             counts.crates,
             counts.versions,
             counts.index_files,

@@ -1,8 +1,10 @@
 //! The settings of a verification.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::report::{Phase, Report};
+use crate::crate_store::CrateStore;
 use crate::package::RegistryUrls;
 
 /// How much is checked.
@@ -23,7 +25,15 @@ impl Depth {
     }
 }
 
-#[derive(Clone, Debug)]
+/// Where files of upstreams are kept, beside the database.
+#[derive(Clone)]
+pub struct UpstreamCache {
+    pub crate_files: CrateStore,
+    /// The directory of the index files.
+    pub index_files: PathBuf,
+}
+
+#[derive(Clone)]
 pub struct Settings {
     pub depth: Depth,
     /// Makes git read and hash every object instead of only following references.
@@ -41,6 +51,8 @@ pub struct Settings {
     /// Index URLs of this registry, beside those that follow from its config.json: earlier ones, and those of a registry
     /// whose crates were imported.
     pub registry_urls: RegistryUrls,
+    /// What is kept of upstreams, if it is to be checked.
+    pub upstreams: Option<UpstreamCache>,
     /// Resumes an interrupted run.
     pub resume: bool,
     /// Who started the run, for the report.
@@ -58,6 +70,7 @@ impl Default for Settings {
             max_crates: None,
             page: 200,
             registry_urls: RegistryUrls::default(),
+            upstreams: None,
             resume: false,
             requested_by: "operator".to_owned(),
         }

@@ -5,3 +5,4 @@ pub mod crates;
 pub mod dead_jobs;
 pub mod index_files;
 pub mod repository;
+pub mod upstream_files;

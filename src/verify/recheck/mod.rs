@@ -5,3 +5,4 @@ pub mod crate_files;
 pub mod crates;
 pub mod index_files;
 pub mod remote;
+pub mod upstream_files;

@@ -14,6 +14,7 @@ mod outcome;
 mod remaining;
 mod repairs;
 mod rows;
+mod upstream_files;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -76,6 +77,8 @@ fn repair_one(
         Kind::SizeDiffers => rows::set_size(context, repairs, difference),
         Kind::DeletedCrateFile => crate_files::remove(context, repairs, difference),
         Kind::OrphanFile => crate_files::quarantine(context, difference),
+        Kind::DamagedUpstreamFile => upstream_files::remove_crate_file(context, difference),
+        Kind::DamagedUpstreamIndexFile => upstream_files::remove_index_file(context, difference),
         Kind::StagedLeftover => crate_files::quarantine_unfinished(context, difference),
         _ => index_files::render(context, repairs, difference, rendered),
     }

@@ -10,7 +10,8 @@ use crate::verify::context::Context;
 use crate::verify::difference::{Difference, Kind};
 use crate::verify::error::VerifyError;
 use crate::verify::recheck::crates::{CrateCheck, recheck_until_settled};
-use crate::verify::recheck::{counts, crate_files, index_files, remote};
+use crate::verify::recheck::upstream_files::IndexPlace;
+use crate::verify::recheck::{counts, crate_files, index_files, remote, upstream_files};
 
 /// Checks everything again that these differences are about.
 pub fn check(context: &Context<'_>, differences: &[Difference]) -> Result<Vec<Difference>, VerifyError> {
@@ -21,6 +22,16 @@ pub fn check(context: &Context<'_>, differences: &[Difference]) -> Result<Vec<Di
     for difference in differences {
         match (difference.kind, &difference.path, difference.subject) {
             (Kind::StagedLeftover | Kind::BrokenRepository | Kind::ConfigJson, _, _) => {}
+            (Kind::DamagedUpstreamFile, _, subject) => {
+                if let Some(checksum) = subject.checksum {
+                    remaining.extend(upstream_files::recheck_crate_file(context, checksum)?);
+                }
+            }
+            (Kind::DamagedUpstreamIndexFile, path, _) => {
+                if let Some(place) = path.as_deref().and_then(IndexPlace::parse) {
+                    remaining.extend(upstream_files::recheck_index_file(context, &place)?);
+                }
+            }
             (Kind::RemoteDiffers, _, _) => remaining.extend(remote::recheck(context)?),
             (Kind::DeadJob, _, subject) => {
                 let job = subject.job.unwrap_or_default();

@@ -219,6 +219,11 @@ impl Client {
         Ok(Answer::Sent { content: content.into(), etag, last_modified })
     }
 
+    /// Whether nothing would be asked at this moment.
+    pub fn asks_nothing(&self) -> bool {
+        self.check_pause().is_err()
+    }
+
     fn check_pause(&self) -> Result<(), FetchError> {
         if self.is_offline {
             return Err(FetchError::Offline);

@@ -4,15 +4,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use quick_cache::sync::Cache;
 use serde_json::json;
 
 use super::client::FetchError;
+use super::crate_file_turn::{Turn, turn};
 use super::measures;
 use super::transfer::{MAX_FILE, Transfer, TransferError, keep};
 use super::upstream::Upstream;
 use crate::crate_store::CrateStore;
 use crate::database::access::audit::Action;
+use crate::database::upstream_sharing::requests::Outcome;
+use crate::fault;
 use crate::package::{Checksum, CrateName, Version};
 use crate::upstream::download_url;
 use crate::upstream_cache::eviction;
@@ -28,6 +32,12 @@ const LONGEST: Duration = Duration::from_secs(600);
 
 /// The name of an upstream, and the checksum of a file.
 type FileOf = (String, Checksum);
+
+/// A file that has arrived, and what it was made from.
+struct Arrived {
+    content: Bytes,
+    outcome: &'static str,
+}
 
 /// Crate files of all upstreams, by their checksums.
 #[derive(Clone)]
@@ -95,7 +105,7 @@ impl CrateFiles {
             let ended = tokio::time::timeout(LONGEST, running).await;
             let ended = ended.unwrap_or(Err(TransferError::TooLong(LONGEST)));
             note(&upstream, (&name, &version), &ended);
-            landing.end(ended);
+            landing.end(ended.map(|arrived| arrived.content));
         });
         transfer
     }
@@ -106,9 +116,29 @@ impl CrateFiles {
         (name, version): (&CrateName, &Version),
         checksum: Checksum,
         transfer: &Transfer,
-    ) -> Result<bytes::Bytes, TransferError> {
+    ) -> Result<Arrived, TransferError> {
+        let lease = match turn(self.store(), upstream, checksum, transfer).await? {
+            Turn::Fetch(lease) => lease,
+            Turn::Stored(content) => return Ok(Arrived { content, outcome: measures::SHARED }),
+        };
+        let fetched = self.fetch_now(upstream, (name, version), checksum, transfer).await;
+        if let Some(lease) = lease {
+            lease.end(Outcome::Failed).await;
+        }
+        fetched.map(|content| Arrived { content, outcome: measures::FETCHED })
+    }
+
+    async fn fetch_now(
+        &self,
+        upstream: &Arc<Upstream>,
+        (name, version): (&CrateName, &Version),
+        checksum: Checksum,
+        transfer: &Transfer,
+    ) -> Result<Bytes, TransferError> {
         let downloads = upstream.downloads().await?;
         let url = download_url(&downloads.dl, name, version, checksum);
+        let failed = |fault: fault::Fault| FetchError::Unreachable { url: url.clone(), problem: fault.to_string() };
+        fault::point("upstream.file_wanted").map_err(failed)?;
         let (mut response, _permit) = upstream.client.crate_file(&url, downloads.auth_required).await?;
         let too_large = || FetchError::TooLarge { url: url.clone(), limit: MAX_FILE };
         let length = response.content_length();
@@ -130,6 +160,7 @@ impl CrateFiles {
             let room = upstream.room_for(piece.len()).await.ok_or(TransferError::Crowded)?;
             transfer.add(piece, room);
         }
+        fault::point("upstream.file_arrived").map_err(failed)?;
         let whole = transfer.whole(&url, checksum)?;
         let (store, content) = (self.0.store.clone(), whole.clone());
         let kept = upstream.runtime.spawn_blocking(move || keep(&store, checksum, &content)).await;
@@ -138,10 +169,10 @@ impl CrateFiles {
     }
 }
 
-fn note(upstream: &Upstream, (name, version): (&CrateName, &Version), ended: &Result<bytes::Bytes, TransferError>) {
+fn note(upstream: &Upstream, (name, version): (&CrateName, &Version), ended: &Result<Arrived, TransferError>) {
     let of = &upstream.settings.name;
     match ended {
-        Ok(_) => measures::crate_file(of, measures::FETCHED),
+        Ok(arrived) => measures::crate_file(of, arrived.outcome),
         Err(TransferError::Mismatch { found, expected, .. }) => {
             measures::crate_file(of, measures::MISMATCH);
             let detail = json!({ "crate": name, "version": version, "found": found, "expected": expected });
@@ -162,7 +193,7 @@ struct Landing {
 }
 
 impl Landing {
-    fn end(self, ended: Result<bytes::Bytes, TransferError>) {
+    fn end(self, ended: Result<Bytes, TransferError>) {
         if let Err(error @ TransferError::Mismatch { .. }) = &ended {
             self.files.0.refused.insert(self.key.clone(), (Instant::now(), error.clone()));
         }

@@ -32,6 +32,8 @@ impl LastShown {
 /// An index file in memory.
 pub struct IndexFile {
     pub file: KeptFile,
+    /// Its revision in the database; None if it is not there.
+    pub(super) revision: Option<i64>,
     /// When the upstream last confirmed it, in milliseconds.
     checked_at: AtomicI64,
     /// Since when the upstream says that there is no such file.
@@ -51,9 +53,9 @@ impl Weighter<String, Arc<IndexFile>> for ByWeight {
 }
 
 impl IndexFile {
-    pub(super) fn new(file: KeptFile) -> Self {
+    pub(super) fn new(file: KeptFile, revision: Option<i64>) -> Self {
         let checked_at = AtomicI64::new(file.known.checked_at.timestamp_millis());
-        Self { file, checked_at, absent_since: Mutex::default(), shown: Mutex::default() }
+        Self { file, revision, checked_at, absent_since: Mutex::default(), shown: Mutex::default() }
     }
 
     /// How long ago the upstream confirmed it. A clock that was set back makes it old.
@@ -72,8 +74,10 @@ impl IndexFile {
         self.file.content.is_empty()
     }
 
-    pub(super) fn confirm(&self) {
-        self.checked_at.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
+    /// Notes that the upstream confirmed it so long ago.
+    pub(super) fn confirm(&self, age: Duration) {
+        let age = age.as_millis().try_into().unwrap_or(i64::MAX);
+        self.checked_at.store(Utc::now().timestamp_millis().saturating_sub(age), Ordering::Relaxed);
         *self.absent_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

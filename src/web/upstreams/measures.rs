@@ -6,6 +6,7 @@ const CRATES: &str = "supercargo_upstream_crate_files_total";
 pub(super) const HIT: &str = "hit";
 pub(super) const CONFIRMED: &str = "confirmed";
 pub(super) const FETCHED: &str = "fetched";
+pub(super) const SHARED: &str = "shared";
 pub(super) const STALE: &str = "stale";
 pub(super) const ABSENT: &str = "absent";
 pub(super) const FAILED: &str = "failed";
@@ -16,10 +17,10 @@ pub(super) const REFUSED: &str = "refused";
 pub(super) fn describe(upstream: &str) {
     metrics::describe_counter!(INDEX, "Requests for index files of upstreams, by what the answer was made from");
     metrics::describe_counter!(CRATES, "Requests for crate files of upstreams, by what the answer was made from");
-    for outcome in [HIT, CONFIRMED, FETCHED, STALE, ABSENT, FAILED] {
+    for outcome in [HIT, CONFIRMED, FETCHED, SHARED, STALE, ABSENT, FAILED] {
         metrics::counter!(INDEX, "upstream" => upstream.to_owned(), "outcome" => outcome).absolute(0);
     }
-    for outcome in [HIT, FETCHED, ABSENT, FAILED, MISMATCH, REFUSED] {
+    for outcome in [HIT, FETCHED, SHARED, ABSENT, FAILED, MISMATCH, REFUSED] {
         metrics::counter!(CRATES, "upstream" => upstream.to_owned(), "outcome" => outcome).absolute(0);
     }
 }

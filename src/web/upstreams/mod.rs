@@ -7,12 +7,15 @@
 //! |---|---|
 //! | `of_process` | all upstreams of a process |
 //! | `upstream` | one upstream: what is kept of its index, and when it is asked |
+//! | `refresh` | the request for a file of its index |
+//! | `shelf`, `sharing` | where the files are kept, and what machines have in common |
 //! | `index_file` | one file of its index, and as it is shown |
 //! | `client` | requests to it |
 //! | `downloads` | where its crate files are |
 //! | `recall`, `known_versions` | answers from memory, before the router |
 //! | `flights` | one request for all who ask at the same time |
 //! | `crate_files` | crate files: from the store, or fetched, checked and stored |
+//! | `crate_file_turn` | which machine fetches one |
 //! | `transfer` | a crate file on its way |
 //! | `outages`, `state` | whether it answers, and what it is doing |
 //! | `alarm` | what an upstream never should do |
@@ -21,6 +24,7 @@
 mod alarm;
 mod cargo_config;
 mod client;
+mod crate_file_turn;
 mod crate_files;
 mod download;
 mod downloads;
@@ -33,7 +37,10 @@ mod measures;
 mod of_process;
 mod outages;
 pub(super) mod recall;
+mod refresh;
 mod settings;
+mod sharing;
+mod shelf;
 mod state;
 mod transfer;
 mod upstream;
@@ -50,7 +57,7 @@ use super::shortened::shortened;
 
 pub use cargo_config::cargo_config;
 pub use of_process::{UpstreamError, Upstreams};
-pub use settings::{Times, UpstreamPlan};
+pub use settings::{Places, Times, UpstreamPlan};
 pub use state::UpstreamState;
 
 /// The routes of all upstreams.

@@ -1,6 +1,6 @@
 //! The upstreams of a process, and the runtime in which requests to them run.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +13,12 @@ use super::client::{Client, http};
 use super::crate_files::CrateFiles;
 use super::measures;
 use super::outages::Outages;
-use super::settings::{Times, UpstreamPlan, UpstreamSettings};
+use super::settings::{Places, Times, UpstreamPlan, UpstreamSettings};
+use super::sharing::SharedDatabase;
 use super::state::UpstreamState;
 use super::upstream::Upstream;
 use crate::crate_store::CrateStore;
+use crate::database::upstream_sharing::requests;
 use crate::database::{Pool, upstream_rules};
 use crate::upstream_cache::eviction;
 use crate::upstream_cache::rules::Rules;
@@ -36,6 +38,8 @@ struct Parts {
     upstreams: Vec<Arc<Upstream>>,
     files: CrateFiles,
     alarm: Alarm,
+    /// The database, if machines share index files.
+    shared: Option<Arc<SharedDatabase>>,
     /// None only while it is dropped.
     runtime: Option<Runtime>,
 }
@@ -54,28 +58,32 @@ pub enum UpstreamError {
 }
 
 impl Upstreams {
-    /// Starts to serve upstreams. Index files are kept below a directory, and crate files in a store of at most so many bytes. Without
-    /// an end of stale files nothing is asked, and what is kept is served.
+    /// Starts to serve upstreams. Without an end of stale files nothing is asked, and what is kept is served.
     pub fn start(
         plans: Vec<UpstreamPlan>,
         times: Times,
         contact: &str,
-        (directory, store, max_bytes): (&Path, CrateStore, u64),
+        places: Places<'_>,
     ) -> Result<Self, UpstreamError> {
         let runtime =
             Builder::new_multi_thread().worker_threads(THREADS).thread_name("upstream").enable_all().build()?;
         let http = http(contact).map_err(UpstreamError::Client)?;
         let handle = runtime.handle();
         let alarm = Alarm::default();
+        let shared = places.is_shared.then(|| Arc::new(SharedDatabase::new(handle.clone())));
         let upstreams: Result<Vec<_>, _> = plans
             .into_iter()
-            .map(|plan| one(plan, times, (http.clone(), handle, alarm.clone()), directory).map(Arc::new))
+            .map(|plan| {
+                let kept = (handle.clone(), places.index_files.join(&plan.name), shared.clone());
+                one(plan, times, (http.clone(), alarm.clone()), kept).map(Arc::new)
+            })
             .collect();
-        evict_regularly(handle, store.clone(), max_bytes);
+        evict_regularly(handle, places.crate_files.clone(), places.max_bytes);
         Ok(Self(Some(Arc::new(Parts {
             upstreams: upstreams?,
-            files: CrateFiles::new(store),
+            files: CrateFiles::new(places.crate_files),
             alarm,
+            shared,
             runtime: Some(runtime),
         }))))
     }
@@ -86,6 +94,10 @@ impl Upstreams {
         let upstreams = parts.upstreams.clone();
         parts.alarm.attend(pool);
         read_rules(pool, &upstreams);
+        if let (Some(shared), Some(runtime)) = (&parts.shared, &parts.runtime) {
+            shared.attend(pool);
+            tidy_regularly(runtime.handle(), Arc::clone(shared));
+        }
         let (pool, Some(runtime)) = (pool.clone(), &parts.runtime) else { return };
         runtime.spawn(async move {
             // They were just read.
@@ -127,8 +139,8 @@ impl Upstreams {
 fn one(
     plan: UpstreamPlan,
     Times { fresh, stale, away }: Times,
-    (http, handle, alarm): (reqwest::Client, &Handle, Alarm),
-    directory: &Path,
+    (http, alarm): (reqwest::Client, Alarm),
+    kept: (Handle, PathBuf, Option<Arc<SharedDatabase>>),
 ) -> Result<Upstream, UpstreamError> {
     let UpstreamPlan { name, index, token, cooldowns } = plan;
     let token = token.map(|(secret, token)| {
@@ -138,12 +150,11 @@ fn one(
         value.set_sensitive(true);
         Ok::<_, UpstreamError>((value, token))
     });
-    let outages = Outages::new(name.clone(), away, (alarm.clone(), handle.clone()));
+    let outages = Outages::new(name.clone(), away, (alarm.clone(), kept.0.clone()));
     let client = Client::new(http, token.transpose()?, outages, stale.is_none());
-    let kept: PathBuf = directory.join(&name);
     measures::describe(&name);
     let settings = UpstreamSettings { name, index, fresh, stale, cooldowns };
-    Ok(Upstream::new(settings, client, alarm, (handle.clone(), kept)))
+    Ok(Upstream::new(settings, client, alarm, kept))
 }
 
 fn read_rules(pool: &Pool, upstreams: &[Arc<Upstream>]) {
@@ -152,6 +163,18 @@ fn read_rules(pool: &Pool, upstreams: &[Arc<Upstream>]) {
         Ok(Err(error)) => tracing::warn!(%error, "the rules about upstreams cannot be read: the former ones count"),
         Err(error) => tracing::warn!(%error, "the rules about upstreams cannot be read: the former ones count"),
     }
+}
+
+/// Removes what nothing follows from of the requests that machines have made.
+fn tidy_regularly(handle: &Handle, shared: Arc<SharedDatabase>) {
+    handle.spawn(async move {
+        let mut ticks = tokio::time::interval(EVICTION);
+        loop {
+            ticks.tick().await;
+            // It logs its failures itself.
+            let _ = shared.run(requests::tidy).await;
+        }
+    });
 }
 
 fn evict_regularly(handle: &Handle, store: CrateStore, max_bytes: u64) {

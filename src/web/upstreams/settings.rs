@@ -1,7 +1,9 @@
 //! What an operator has set about an upstream.
 
+use std::path::Path;
 use std::time::Duration;
 
+use crate::crate_store::CrateStore;
 use crate::upstream::Token;
 use crate::upstream_cache::cooldown::Cooldowns;
 
@@ -24,6 +26,17 @@ pub struct UpstreamPlan {
     pub index: String,
     pub token: Option<(String, Token)>,
     pub cooldowns: Cooldowns,
+}
+
+/// Where files of upstreams are kept.
+pub struct Places<'a> {
+    /// The directory of the index files.
+    pub index_files: &'a Path,
+    /// Whether they are in the database instead, for all machines.
+    pub is_shared: bool,
+    /// Crate files, of at most so many bytes.
+    pub crate_files: CrateStore,
+    pub max_bytes: u64,
 }
 
 /// What an operator has set.

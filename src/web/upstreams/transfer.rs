@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::client::FetchError;
 use crate::crate_store::{CrateStore, CrateStoreError};
+use crate::fault;
 use crate::package::Checksum;
 use crate::package::checksum::Digest;
 
@@ -159,9 +160,14 @@ impl Transfer {
 
 /// Keeps a file. One that cannot be kept is delivered all the same.
 pub fn keep(store: &CrateStore, checksum: Checksum, content: &Bytes) {
+    if fault::point("upstream.file_unstored").is_err() {
+        tracing::error!(%checksum, "a crate file of an upstream is delivered and not kept: the fail point was armed");
+        return;
+    }
     let kept = store.check_free_space(content.len() as u64).and_then(|()| store.put(checksum, content.clone()));
     match kept {
-        Ok(()) => {}
+        // An error has nothing left to spoil.
+        Ok(()) => drop(fault::point("upstream.file_stored")),
         Err(error @ CrateStoreError::Full { .. }) => {
             tracing::error!(%checksum, %error, "the disk is full: a crate file of an upstream is delivered and not kept");
         }

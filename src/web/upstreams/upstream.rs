@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use chrono::Utc;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder};
 use serde_json::json;
@@ -14,17 +12,18 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::alarm::Alarm;
-use super::client::{Answer, Client, FetchError};
+use super::client::{Client, FetchError};
 use super::downloads::{Downloads, KnownDownloads};
 use super::flights::Flights;
 use super::index_file::{ByWeight, IndexFile};
 use super::known_versions::KnownVersions;
 use super::measures::{self, Hits};
 use super::settings::UpstreamSettings;
+use super::sharing::{SharedDatabase, Sharing};
+use super::shelf::Shelf;
 use crate::database::access::audit::Action;
 use crate::package::CrateName;
-use crate::upstream_cache::kept_file::{KeptFile, KeptFiles, Known};
-use crate::upstream_cache::lines;
+use crate::upstream_cache::kept_file::{KeptFile, KeptFiles};
 use crate::upstream_cache::rules::Rules;
 use crate::upstream_cache::verdict::Policy;
 
@@ -36,19 +35,17 @@ const ABSENT: Duration = Duration::from_secs(10);
 const ABSENT_PATHS: usize = 10_000;
 /// How long a client waits for the upstream if a file is kept, and if none is.
 const PATIENCE: Duration = Duration::from_secs(3);
-const LONGEST: Duration = Duration::from_secs(25);
+pub(super) const LONGEST: Duration = Duration::from_secs(25);
 /// How long the next clients do not wait, after one has waited in vain.
 const SILENT: Duration = Duration::from_secs(20);
 /// How long a file that lacks a version is not asked for again.
 const SOON: Duration = Duration::from_secs(2);
-/// How old the time at which the upstream confirmed a file may become on the disk, at most.
-const NOTED: Duration = Duration::from_secs(3600);
 /// Memory for the crate files of an upstream that are on their way, in KiB, and how long one waits for it.
 const ROOM: usize = 512 * 1024;
 const CROWDED: Duration = Duration::from_secs(20);
 
 /// What came of a request for an index file: the file, or that there is none.
-type Fetched = Result<Option<Arc<IndexFile>>, FetchError>;
+pub(super) type Fetched = Result<Option<Arc<IndexFile>>, FetchError>;
 
 /// An upstream.
 pub struct Upstream {
@@ -57,9 +54,10 @@ pub struct Upstream {
     pub(super) alarm: Alarm,
     /// Where requests to it run.
     pub(super) runtime: Handle,
-    kept: KeptFiles,
-    memory: Cache<String, Arc<IndexFile>, ByWeight>,
-    absent: Cache<String, Instant>,
+    /// Where its index files are kept.
+    pub(super) shelf: Shelf,
+    pub(super) memory: Cache<String, Arc<IndexFile>, ByWeight>,
+    pub(super) absent: Cache<String, Instant>,
     flights: Arc<Flights<String, Fetched>>,
     /// For crate files that are on their way, in KiB.
     room: Arc<Semaphore>,
@@ -75,12 +73,15 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// Index files are kept in a directory, or in a database that other machines have in common with this one.
     pub fn new(
         settings: UpstreamSettings,
         client: Client,
         alarm: Alarm,
-        (runtime, directory): (Handle, PathBuf),
+        (runtime, directory, shared): (Handle, PathBuf, Option<Arc<SharedDatabase>>),
     ) -> Self {
+        let sharing = shared.map(|database| Sharing::new(&settings.name, database, runtime.clone()));
+        let shelf = Shelf::new(KeptFiles::new(directory), sharing, runtime.clone());
         // With several shards a large file would fit into none.
         let options =
             OptionsBuilder::new().estimated_items_capacity(USUAL_FILES).weight_capacity(MEMORY).shards(1).build();
@@ -92,7 +93,7 @@ impl Upstream {
             client,
             alarm,
             runtime,
-            kept: KeptFiles::new(directory),
+            shelf,
             memory,
             absent: Cache::new(ABSENT_PATHS),
             flights: Arc::default(),
@@ -186,11 +187,11 @@ impl Upstream {
         }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.settings.index)
     }
 
-    /// Whether there is a file that may still be served. One that only the disk has is in memory afterwards.
+    /// Whether there is a file that may still be served. One that is not in memory is there afterwards.
     async fn is_kept(&self, path: &str) -> bool {
         if self.memory.get(path).is_none() {
             self.load(path).await;
@@ -203,60 +204,12 @@ impl Upstream {
         self.memory.get(path).filter(|file| self.is_usable(file) && !file.is_of_no_version())
     }
 
-    fn is_usable(&self, file: &IndexFile) -> bool {
+    pub(super) fn is_usable(&self, file: &IndexFile) -> bool {
         self.settings.stale.is_none_or(|stale| file.age() < stale || file.is_of_the_future())
     }
 
-    /// Runs one at a time for a path.
-    async fn refresh(self: Arc<Self>, path: &str, age: Duration) -> Result<Option<Arc<IndexFile>>, FetchError> {
-        let name = &self.settings.name;
-        let former = match self.memory.get(path) {
-            Some(file) => Some(file),
-            None => self.load(path).await,
-        };
-        if let Some(file) = former.as_ref().filter(|file| file.age() < age) {
-            measures::index_file(name, measures::HIT);
-            return Ok(Some(Arc::clone(file)).filter(|file| !file.is_of_no_version()));
-        }
-        let known = former.as_ref().map(|file| &file.file.known);
-        let validators =
-            (known.and_then(|known| known.etag.as_deref()), known.and_then(|known| known.last_modified.as_deref()));
-        let answered = self.client.index_file(&self.url(path), validators).await;
-        let answered = answered.and_then(|answer| match answer {
-            // All versions of a crate may be gone; a cut answer takes away none that are kept.
-            Answer::Sent { content, .. } if content.is_empty() && has_no_version(former.as_deref()) => {
-                Ok(Answer::Absent)
-            }
-            Answer::Sent { content, .. } if content.is_empty() => Err(self.invalid(path, "it is empty")),
-            Answer::Sent { content, etag, last_modified } => match lines::check(&content, path) {
-                Ok(()) => Ok(Answer::Sent { content, etag, last_modified }),
-                Err(why) => Err(self.invalid(path, &why.to_string())),
-            },
-            answer => Ok(answer),
-        });
-        match (answered, former) {
-            (Ok(Answer::NotModified), Some(former)) => {
-                measures::index_file(name, measures::CONFIRMED);
-                former.confirm();
-                Ok(Some(self.keep_confirmation(path, former).await))
-            }
-            (Ok(Answer::NotModified), None) => {
-                Err(self.invalid(path, "it answered 304 to a request without conditions"))
-            }
-            (Ok(Answer::Sent { content, etag, last_modified }), former) => {
-                measures::index_file(name, measures::FETCHED);
-                let former = former.as_ref().map(|former| &former.file);
-                let file = KeptFile::sent(content, (etag, last_modified), former);
-                self.report_changes(path, &file, former);
-                Ok(Some(self.keep(path, file).await))
-            }
-            (Ok(Answer::Absent), former) => Ok(self.absent(path, former).await),
-            (Err(error), former) => self.without_answer(path, error, former),
-        }
-    }
-
     /// Reports versions whose checksums were changed, each change once.
-    fn report_changes(&self, path: &str, file: &KeptFile, former: Option<&KeptFile>) {
+    pub(super) fn report_changes(&self, path: &str, file: &KeptFile, former: Option<&KeptFile>) {
         for (version, first) in &file.known.first_checksums {
             if former.is_some_and(|former| former.known.first_checksums.contains_key(version)) {
                 continue;
@@ -267,97 +220,8 @@ impl Upstream {
         }
     }
 
-    fn invalid(&self, path: &str, why: &str) -> FetchError {
+    pub(super) fn invalid(&self, path: &str, why: &str) -> FetchError {
         FetchError::Undecodable { url: self.url(path), problem: why.to_owned() }
-    }
-
-    async fn load(&self, path: &str) -> Option<Arc<IndexFile>> {
-        let (kept, asked) = (self.kept.clone(), path.to_owned());
-        let read = self.runtime.spawn_blocking(move || kept.read(&asked)).await;
-        match read.unwrap_or(Ok(None)) {
-            Ok(file) => {
-                let file = Arc::new(IndexFile::new(file?));
-                self.memory.insert(path.to_owned(), Arc::clone(&file));
-                Some(file)
-            }
-            Err(error) => {
-                tracing::warn!(upstream = self.settings.name, path, %error, "a kept index file cannot be read, and is fetched again");
-                None
-            }
-        }
-    }
-
-    async fn keep(&self, path: &str, file: KeptFile) -> Arc<IndexFile> {
-        let (kept, at, written) = (self.kept.clone(), path.to_owned(), file.clone());
-        let written = self.runtime.spawn_blocking(move || kept.write(&at, &written)).await;
-        if let Ok(Err(error)) = written {
-            tracing::warn!(upstream = self.settings.name, path, %error, "an index file of an upstream cannot be kept on the disk");
-        }
-        let file = Arc::new(IndexFile::new(file));
-        self.memory.insert(path.to_owned(), Arc::clone(&file));
-        self.absent.remove(path);
-        file
-    }
-
-    /// Notes on the disk that a file was confirmed, unless that is known there well enough: after a restart without the upstream it
-    /// is served for as long as before.
-    async fn keep_confirmation(&self, path: &str, former: Arc<IndexFile>) -> Arc<IndexFile> {
-        let (now, known) = (Utc::now(), &former.file.known);
-        let noted = (now - known.checked_at).to_std().unwrap_or(Duration::MAX);
-        if noted < self.settings.stale.map_or(NOTED, |stale| NOTED.min(stale / 8)) {
-            return former;
-        }
-        let file = KeptFile { known: Known { checked_at: now, ..known.clone() }, content: former.file.content.clone() };
-        self.keep(path, file).await
-    }
-
-    /// The upstream has no such file. One that is kept is believed to be gone when it is absent again after a while.
-    async fn absent(&self, path: &str, former: Option<Arc<IndexFile>>) -> Option<Arc<IndexFile>> {
-        measures::index_file(&self.settings.name, measures::ABSENT);
-        if let Some(former) = former.filter(|former| !former.is_of_no_version()) {
-            let since = {
-                let mut since = former.absent_since.lock().unwrap_or_else(PoisonError::into_inner);
-                *since.get_or_insert_with(Instant::now)
-            };
-            if since.elapsed() < self.settings.fresh && self.is_usable(&former) {
-                tracing::warn!(
-                    upstream = self.settings.name,
-                    path,
-                    "an index file is no longer at the upstream: the kept one is served until it is absent for the second time"
-                );
-                return Some(former);
-            }
-            // What was known of its versions stays known.
-            let nothing = KeptFile::sent(Bytes::new(), (None, None), Some(&former.file));
-            self.keep(path, nothing).await;
-        }
-        self.absent.insert(path.to_owned(), Instant::now());
-        None
-    }
-
-    fn without_answer(
-        &self,
-        path: &str,
-        error: FetchError,
-        former: Option<Arc<IndexFile>>,
-    ) -> Result<Option<Arc<IndexFile>>, FetchError> {
-        let is_quiet = error.is_of_nothing_asked();
-        match former.filter(|former| self.is_usable(former) && !former.is_of_no_version()) {
-            Some(former) => {
-                measures::index_file(&self.settings.name, measures::STALE);
-                if !is_quiet {
-                    tracing::warn!(upstream = self.settings.name, path, %error, "an upstream does not answer: the kept index file is served");
-                }
-                Ok(Some(former))
-            }
-            None => {
-                measures::index_file(&self.settings.name, measures::FAILED);
-                if !is_quiet {
-                    tracing::warn!(upstream = self.settings.name, path, %error, "an index file of an upstream cannot be fetched");
-                }
-                Err(error)
-            }
-        }
     }
 
     /// Where the crate files are.
@@ -393,7 +257,3 @@ impl Upstream {
 /// The database could not be read since the start.
 #[derive(Clone, Copy, Debug)]
 pub struct RulesUnread;
-
-fn has_no_version(file: Option<&IndexFile>) -> bool {
-    file.is_none_or(IndexFile::is_of_no_version)
-}

@@ -24,7 +24,7 @@ use supercargo::upstream::smtp::Smtp;
 use supercargo::upstream_cache::cooldown::Cooldowns;
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
-use supercargo::web::upstreams::{Times, UpstreamPlan, Upstreams};
+use supercargo::web::upstreams::{Places, Times, UpstreamPlan, Upstreams};
 use supercargo::web::{
     AddressRequests, App, Backlog, FastPath, Registry, Settings, SharedWith, SignInWays, SourceWork, StatusStreams,
     TrustedProxies, Uploads, registry,
@@ -60,7 +60,8 @@ fn acme(settings: &Settings, index: &str, (fresh, stale): (Duration, Option<Dura
     let store = CrateStore::local(&directory.join("crates")).unwrap();
     let cooldowns = Cooldowns { of_all: Some(TimeDelta::days(3)), ..Cooldowns::default() };
     let plan = UpstreamPlan { name: "acme".to_owned(), index: index.to_owned(), token: None, cooldowns };
-    Upstreams::start(vec![plan], times, "a test", (&directory, store, 1_000_000)).unwrap()
+    let kept = Places { index_files: &directory, is_shared: false, crate_files: store, max_bytes: 1_000_000 };
+    Upstreams::start(vec![plan], times, "a test", kept).unwrap()
 }
 
 /// An answer, read to its end.

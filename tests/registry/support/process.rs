@@ -27,6 +27,13 @@ pub fn supercargo() -> Command {
     command
 }
 
+fn command_on(database_url: &str, data_dir: &Path, subcommand: &str) -> Command {
+    let mut command = supercargo();
+    command.args(subcommand.split(' ')).env("SUPERCARGO_LOG", "warn");
+    command.args(["--database-url", database_url, "--data-dir"]).arg(data_dir);
+    command
+}
+
 /// A registry in a directory of its own, with a database of its own on the cluster of the test run.
 pub struct Served {
     pub directory: tempfile::TempDir,
@@ -182,8 +189,13 @@ impl Served {
     /// Starts a further `serve` of the same registry, as on another machine: with a data directory of its own, which
     /// may be what a killed one left. Answers its URL.
     pub fn start_elsewhere(&mut self, name: &str, arguments: &[&str]) -> String {
+        self.start_elsewhere_with(name, &self.database.url(), arguments)
+    }
+
+    /// The same, with another way to the database.
+    pub fn start_elsewhere_with(&mut self, name: &str, database_url: &str, arguments: &[&str]) -> String {
         let _ = std::fs::remove_file(self.directory.path().join(name).join("url"));
-        let mut command = self.command_in(&self.directory.path().join(name), "serve");
+        let mut command = command_on(database_url, &self.directory.path().join(name), "serve");
         command.args(["--listen", "127.0.0.1:0"]).args(arguments);
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         wait_for_url(&mut child, &self.directory.path().join(name));
@@ -202,10 +214,7 @@ impl Served {
 
     /// A subcommand on this registry, as on another machine.
     pub fn command_in(&self, data_dir: &Path, subcommand: &str) -> Command {
-        let mut command = supercargo();
-        command.args(subcommand.split(' ')).env("SUPERCARGO_LOG", "warn");
-        command.args(["--database-url", &self.database.url(), "--data-dir"]).arg(data_dir);
-        command
+        command_on(&self.database.url(), data_dir, subcommand)
     }
 
     /// A subcommand on this registry.

@@ -1,5 +1,6 @@
 //! Other registries through this one (`--upstream`).
 
+mod captured;
 mod cargo;
 mod cooldown;
 mod crate_files;
@@ -11,7 +12,9 @@ mod places;
 mod recalled;
 mod restarts;
 mod rules;
+mod sharing;
 mod slow;
+mod verifying;
 
 use std::process::Stdio;
 

@@ -20,11 +20,13 @@
 //! | [`checks`] | what must hold afterwards |
 //! | [`reader`] | a reader who must never see a part of a release set |
 //! | [`table`] | the outcome, for people |
+//! | [`fetching`] | a matrix of its own: the steps of a fetch from an upstream |
 
 mod beside;
 mod cell;
 mod checks;
 mod client;
+mod fetching;
 mod plan;
 mod reader;
 mod requests;

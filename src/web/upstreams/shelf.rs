@@ -1,0 +1,101 @@
+//! Where the index files of an upstream are kept: in a directory of this machine, or in the database for all machines.
+
+use std::io;
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::runtime::Handle;
+
+use super::index_file::IndexFile;
+use super::sharing::{Sharing, Turn};
+use crate::upstream_cache::kept_file::{KeptFile, KeptFiles, Known};
+
+/// How old the time at which the upstream confirmed a file may become on the shelf, at most.
+const NOTED: Duration = Duration::from_secs(3600);
+
+/// Where the files are.
+pub(super) struct Shelf {
+    /// Where they are, or where those of one machine were.
+    directory: KeptFiles,
+    sharing: Option<Sharing>,
+    runtime: Handle,
+}
+
+impl Shelf {
+    pub(super) fn new(directory: KeptFiles, sharing: Option<Sharing>, runtime: Handle) -> Self {
+        Self { directory, sharing, runtime }
+    }
+
+    /// What is shared with other machines.
+    pub(super) fn sharing(&self) -> Option<&Sharing> {
+        self.sharing.as_ref()
+    }
+
+    /// The file that is kept for a path. A damaged one is none.
+    pub(super) async fn read(&self, path: &str) -> io::Result<Option<IndexFile>> {
+        let Some(sharing) = &self.sharing else {
+            return Ok(self.read_directory(path).await?.map(|file| IndexFile::new(file, None)));
+        };
+        match sharing.read(path).await {
+            // Before machines shared the files, this one may have kept it.
+            Some(None) => Ok(self.read_directory(path).await?.map(|file| IndexFile::new(file, None))),
+            Some(Some(shared)) => Ok(shared.file.map(|file| IndexFile::new(file, Some(shared.revision)))),
+            None => Ok(None),
+        }
+    }
+
+    async fn read_directory(&self, path: &str) -> io::Result<Option<KeptFile>> {
+        let (directory, path) = (self.directory.clone(), path.to_owned());
+        self.runtime.spawn_blocking(move || directory.read(&path)).await.unwrap_or(Ok(None))
+    }
+
+    /// Keeps a file in place of the one with this revision. What is kept then: of another machine, if that was faster. A file that cannot
+    /// be kept is served all the same.
+    pub(super) async fn keep(&self, upstream: &str, path: &str, file: KeptFile, former: Option<i64>) -> IndexFile {
+        if let Some(sharing) = &self.sharing {
+            return match sharing.write(path, &file, former).await {
+                Some((file, revision)) => IndexFile::new(file, Some(revision)),
+                None => IndexFile::new(file, None),
+            };
+        }
+        let (directory, at, written) = (self.directory.clone(), path.to_owned(), file.clone());
+        let written = self.runtime.spawn_blocking(move || directory.write(&at, &written)).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!(upstream, path, %error, "an index file of an upstream cannot be kept on the disk");
+        }
+        IndexFile::new(file, None)
+    }
+
+    /// Notes that a file was confirmed, unless that is known well enough: after a restart without the upstream it is served for as
+    /// long as before. The file in its place, if there is another one now.
+    pub(super) async fn note_confirmation(
+        &self,
+        (upstream, path): (&str, &str),
+        former: &IndexFile,
+        stale: Option<Duration>,
+    ) -> Option<IndexFile> {
+        let (now, known) = (Utc::now(), &former.file.known);
+        let noted = (now - known.checked_at).to_std().unwrap_or(Duration::MAX);
+        let is_unshared = self.sharing.is_some() && former.revision.is_none();
+        if noted < stale.map_or(NOTED, |stale| NOTED.min(stale / 8)) && !is_unshared {
+            return None;
+        }
+        let known = Known { checked_at: now, ..known.clone() };
+        let file = KeptFile { known, content: former.file.content.clone() };
+        match (&self.sharing, former.revision) {
+            (Some(sharing), Some(revision)) => {
+                sharing.note(path, revision, file.known.clone()).await;
+                Some(IndexFile::new(file, Some(revision)))
+            }
+            (_, revision) => Some(self.keep(upstream, path, file, revision).await),
+        }
+    }
+
+    /// Whether this process asks for a file whose last answer is at least so old.
+    pub(super) async fn turn(&self, path: &str, age: Duration, patience: Duration) -> Turn {
+        match &self.sharing {
+            Some(sharing) => sharing.turn(path, age, patience).await,
+            None => Turn::Ask(None),
+        }
+    }
+}
