@@ -13,11 +13,12 @@
 //! | `flights` | one request for all who ask at the same time |
 //! | `crate_files` | crate files: from the store, or fetched, checked and stored |
 //! | `transfer` | a crate file on its way |
-//! | `alarm` | what an upstream never should do |
+//! | `alarm`, `changes` | what an upstream never should do |
 //! | `index`, `download` | the endpoints |
 
 mod alarm;
 mod cargo_config;
+mod changes;
 mod client;
 mod crate_files;
 mod download;

@@ -5,22 +5,22 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder};
-use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::alarm::Alarm;
+use super::changes;
 use super::client::{Answer, Client, FetchError};
 use super::downloads::{Downloads, KnownDownloads};
 use super::flights::Flights;
 use super::index_file::{ByWeight, IndexFile};
 use super::measures;
 use super::settings::UpstreamSettings;
-use crate::database::access::audit::Action;
-use crate::package::CrateName;
+use crate::package::index_path::index_path;
+use crate::package::{CrateName, Version};
 use crate::upstream_cache::kept_file::{KeptFile, KeptFiles, Known};
 use crate::upstream_cache::lines;
 use crate::upstream_cache::rules::Rules;
@@ -239,16 +239,8 @@ impl Upstream {
         }
     }
 
-    /// Reports versions whose checksums were changed, each change once.
     fn report_changes(&self, path: &str, file: &KeptFile, former: Option<&KeptFile>) {
-        for (version, first) in &file.known.first_checksums {
-            if former.is_some_and(|former| former.known.first_checksums.contains_key(version)) {
-                continue;
-            }
-            let krate = path.rsplit('/').next().unwrap_or_default();
-            let detail = json!({ "crate": krate, "version": version, "first_checksum": first });
-            self.alarm.raise(&self.runtime, Action::UpstreamChange, &self.settings.name, detail);
-        }
+        changes::report((&self.alarm, &self.runtime), (&self.settings.name, path), file, former);
     }
 
     fn invalid(&self, path: &str, why: &str) -> FetchError {
@@ -313,6 +305,7 @@ impl Upstream {
             }
             // What was known of its versions stays known.
             let nothing = KeptFile::sent(Bytes::new(), (None, None), Some(&former.file));
+            self.report_changes(path, &nothing, Some(&former.file));
             self.keep(path, nothing).await;
         }
         self.absent.insert(path.to_owned(), Instant::now());
@@ -347,6 +340,16 @@ impl Upstream {
     /// Where the crate files are.
     pub async fn downloads(&self) -> Result<Downloads, FetchError> {
         self.downloads.current(&self.client, &self.settings).await
+    }
+
+    /// When a version was published, if a file that is kept says so. Asks nothing.
+    pub async fn published_at(&self, name: &CrateName, version: &Version) -> Option<DateTime<Utc>> {
+        let path = index_path(name);
+        let file = match self.memory.get(&path) {
+            Some(file) => file,
+            None => self.load(&path).await?,
+        };
+        file.file.published_at(version)
     }
 
     /// By what the versions of a crate are judged. The error if the rules were not read yet.
