@@ -30,6 +30,7 @@ pub mod upstream_cache;
 // L2: jobs are the only place where queue, index and database meet; sources are the files in what the crate store has; checks
 // judge the health of a registry
 pub mod checks;
+pub mod exposure;
 pub mod jobs;
 pub mod markdown;
 pub mod oidc;

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod crates;
 pub mod email;
+pub mod exposure;
 pub mod jobs;
 pub mod output;
 pub mod owners;

@@ -17,24 +17,47 @@ pub const UPSTREAMS: &str = "upstreams";
 const SINCE: TimeDelta = TimeDelta::days(1);
 /// How long an outage counts whose end is not known.
 const FORGOTTEN: TimeDelta = TimeDelta::days(7);
+/// The most that are counted.
+const COUNTED: i64 = 1000;
 
 pub fn check(connection: &mut PgConnection, _: &Judged<'_>) -> QueryResult<Finding> {
-    let actions = [Action::UpstreamMismatch, Action::UpstreamChange];
-    let (newest, count) = audit_alarms::newest_of(connection, &actions, Utc::now() - SINCE)?;
-    let Some(newest) = newest else { return answering(connection) };
-    let of = |field: &str| newest.detail[field].as_str().unwrap_or("?").to_owned();
-    let (upstream, what) = (newest.subject.as_deref().unwrap_or("?"), format!("{}@{}", of("crate"), of("version")));
-    let happened = if newest.action == Action::UpstreamMismatch.as_str() {
-        format!("the upstream {upstream} sent a file of {what} that is not the one of its index")
-    } else {
-        format!("the upstream {upstream} changed the checksum of {what}")
-    };
-    let more = if count > 1 { format!(", and {} more in the last day", count - 1) } else { String::new() };
-    let summary = format!(
-        "{happened}{more}; it is not delivered: see `supercargo admin audit --action {}`, and ask the upstream",
-        newest.action
-    );
-    Ok(Finding::new(UPSTREAMS, Severity::Critical, summary).with(json!({ "newest": newest.at, "count": count })))
+    let actions = [Action::UpstreamMismatch, Action::UpstreamChange, Action::UpstreamVanish];
+    let found = audit_alarms::of_kinds(connection, &actions, (Utc::now() - SINCE, COUNTED))?;
+    let Some(newest) = found.first() else { return answering(connection) };
+    let more = if found.len() > 1 { format!(", and {} more in the last day", found.len() - 1) } else { String::new() };
+    let summary = described(newest, &more);
+    let detail = json!({ "newest": newest.at, "count": found.len() });
+    Ok(Finding::new(UPSTREAMS, Severity::Critical, summary).with(detail))
+}
+
+fn described(newest: &Record, more: &str) -> String {
+    let upstream = newest.subject.as_deref().unwrap_or("?");
+    let krate = newest.detail["crate"].as_str().unwrap_or("?");
+    // Many that vanish at once are one entry.
+    let version = newest.detail["version"].as_str().map(|version| format!("{krate}@{version}"));
+    let what = version.unwrap_or_else(|| krate.to_owned());
+    let log = format!("`supercargo admin audit --action {}`", newest.action);
+    let exposure = format!("`supercargo upstream exposure {upstream} {what}`");
+    match newest.action.parse() {
+        Ok(Action::UpstreamMismatch) => format!(
+            "the upstream {upstream} sent a file of {what} that is not the one of its index{more}; it is not delivered: see {log}, and ask the \
+             upstream"
+        ),
+        Ok(Action::UpstreamVanish) => {
+            let what = match newest.detail["versions"].as_u64() {
+                Some(count) => format!("{count} versions of {krate}"),
+                None => what,
+            };
+            format!(
+                "the upstream {upstream} no longer has {what} in its index{more}; it is not delivered: see who has it with {exposure}, and \
+                 ask the upstream"
+            )
+        }
+        _ => format!(
+            "the upstream {upstream} changed the checksum of {what}{more}; it is not delivered: see who has the first one with {exposure}, the log \
+             with {log}, and ask the upstream"
+        ),
+    }
 }
 
 /// Whether an outage has begun whose end is not known. It ends by itself after a week: `serve` may have been stopped.
@@ -48,7 +71,8 @@ fn answering(connection: &mut PgConnection) -> QueryResult<Finding> {
     }
     let mut away = last.into_iter().filter(|(_, record)| record.action == Action::UpstreamAway.as_str());
     let Some((upstream, record)) = away.next() else {
-        let summary = "no upstream has sent a wrong or a changed file in the last day, and each answers";
+        let summary =
+            "no upstream has sent a wrong or a changed file, or lost a version, in the last day, and each answers";
         return Ok(Finding::new(UPSTREAMS, Severity::Ok, summary));
     };
     let more = match away.count() {

@@ -195,6 +195,9 @@ fn of_crate(command: CrateCommand, operator: &Actor) -> Result<(), CommandError>
         CrateCommand::Release { name, storage } => {
             on(&storage, |connection| admin::crates::release(connection, operator, &name))
         }
+        CrateCommand::Exposure { about, exposure, storage } => {
+            on(&storage, |connection| admin::exposure::of_own(connection, &about, &exposure))
+        }
         CrateCommand::Reserved { output, storage } => {
             on(&storage, |connection| admin::crates::reserved(connection, output.json))
         }

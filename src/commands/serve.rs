@@ -21,6 +21,7 @@ use crate::package::RegistryUrls;
 use crate::process::announcement::{announce, retract};
 use crate::process::data_dir::{self, permissions};
 use crate::process::download_counts::Counting;
+use crate::process::download_log::{self, Logging};
 use crate::process::memory;
 use crate::process::metrics;
 use crate::process::open_files;
@@ -150,6 +151,7 @@ struct Serving {
     status_streams: StatusStreams,
     health: Health,
     counting: Counting,
+    logging: Logging,
     working: Workers,
     pool: Pool,
 }
@@ -180,6 +182,7 @@ impl Serving {
         }
         let health = app.health.clone();
         let counting = Counting::start(app.download_counts.clone(), pool.clone(), options.download_flush_interval)?;
+        let logging = Logging::start(app.settings.download_log.clone(), pool.clone())?;
         let (registry, metrics) = match listeners.metrics {
             Some(listener) => (web::registry(app, None), Some(metrics::serve(listener, metrics, health.clone())?)),
             None => (web::registry(app, Some(metrics)), None),
@@ -196,7 +199,16 @@ impl Serving {
             threads: None,
         };
         let server = Server::start(site, listeners.requests)?;
-        Ok(Self { server, metrics, status_streams: connections.status_streams, health, counting, working, pool })
+        Ok(Self {
+            server,
+            metrics,
+            status_streams: connections.status_streams,
+            health,
+            counting,
+            logging,
+            working,
+            pool,
+        })
     }
 
     /// Ends requests, then jobs, then the metrics. Requests to both servers have the grace period together.
@@ -207,6 +219,7 @@ impl Serving {
         self.status_streams.stop();
         let served = self.server.stop(grace);
         self.counting.stop();
+        self.logging.stop();
         self.working.stop();
         let left = until.saturating_duration_since(Instant::now()).max(LAST_SCRAPE.min(grace));
         let measured = self.metrics.map_or(Ok(()), |server| server.stop(left));
@@ -240,6 +253,7 @@ fn settings(
         sign_in: sign_in_ways(&options.access)?,
         sends_mail: options.work.email.both().is_some(),
         upstreams: upstreams::start(options, storage, place.base_url)?,
+        download_log: download_log::of(&options.download_log, options.access.auth_required),
         status_streams: connections.status_streams.clone(),
         trusted_proxies,
     })

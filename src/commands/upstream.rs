@@ -1,10 +1,11 @@
 //! `supercargo upstream`.
 
-use crate::admin::upstreams;
+use crate::admin::{self, upstreams};
 use crate::config::{RuleArguments, UpstreamCommand};
 use crate::database::upstream_rules::{Decision, Subject};
-use crate::process::CommandError;
 use crate::process::operator_command::{on, operator};
+use crate::process::registry_address::known_address;
+use crate::process::{CommandError, Storage};
 
 pub(super) fn upstream(command: UpstreamCommand) -> Result<(), CommandError> {
     match command {
@@ -19,6 +20,17 @@ pub(super) fn upstream(command: UpstreamCommand) -> Result<(), CommandError> {
         }),
         UpstreamCommand::Release { about, storage } => {
             on(&storage, |connection| upstreams::release(connection, &operator(), &subject(about)))
+        }
+        UpstreamCommand::Exposure { about, exposure, upstreams, storage } => {
+            let attached = Storage::attach_or_start(&storage)?;
+            let index = upstreams.iter().rev().find(|one| one.name == about.upstream).map(|one| &*one.index);
+            let base_url = known_address(&storage, None).ok().map(|address| address.url);
+            let known = (index, base_url.as_deref(), &*attached.data_dir.upstream_index());
+            let shown = attached.connect().and_then(|mut connection| {
+                Ok(admin::exposure::of_upstream(&mut connection, &subject(about), known, &exposure)?)
+            });
+            attached.close()?;
+            shown
         }
         UpstreamCommand::Rules { upstream, output, storage } => {
             on(&storage, |connection| upstreams::list(connection, upstream.as_deref(), output.json))

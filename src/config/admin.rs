@@ -1,5 +1,7 @@
 //! Subcommands of `admin`.
 
+use std::str::FromStr;
+
 use clap::{Args, Subcommand};
 
 use super::email::EmailOptions;
@@ -7,6 +9,7 @@ use crate::email::EmailAddress;
 
 use super::durations::duration;
 use super::output::OutputOptions;
+use super::upstream_rules::{CrateOrVersion, ExposureOptions};
 use super::users::UserCommand;
 use super::{ImportOptions, StorageOptions};
 
@@ -261,6 +264,18 @@ pub enum CrateCommand {
     /// Release a reserved name, or the name of a deleted crate
     Release {
         name: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Show who downloaded a crate or a version, and which crates depend on it
+    ///
+    /// Downloads are known as far as they are logged (--download-log-retention of `serve`).
+    Exposure {
+        /// Crate, or one version of it
+        #[arg(value_name = "CRATE[@VERSION]", value_parser = CrateOrVersion::from_str)]
+        about: CrateOrVersion,
+        #[command(flatten)]
+        exposure: ExposureOptions,
         #[command(flatten)]
         storage: StorageOptions,
     },

@@ -7,8 +7,8 @@ use clap::Args;
 use super::durations::{duration, pause};
 use super::listen_address::{ListenAddress, listen_address};
 use super::{
-    AccessOptions, CorsOptions, CrateStoreOptions, HttpOptions, IndexOptions, PackageLimitOptions, PolicyOptions,
-    StorageOptions, UpstreamOptions, WorkOptions,
+    AccessOptions, CorsOptions, CrateStoreOptions, DownloadLogOptions, HttpOptions, IndexOptions, PackageLimitOptions,
+    PolicyOptions, StorageOptions, UpstreamOptions, WorkOptions,
 };
 use crate::package::Limits;
 
@@ -55,6 +55,8 @@ pub struct ServeOptions {
     pub crate_store: CrateStoreOptions,
     #[command(flatten)]
     pub upstream: UpstreamOptions,
+    #[command(flatten)]
+    pub download_log: DownloadLogOptions,
     /// Do not run jobs; `supercargo worker` runs them
     #[arg(long, help_heading = "Jobs", env = "SUPERCARGO_NO_WORKER")]
     pub no_worker: bool,
@@ -92,6 +94,7 @@ impl ServeOptions {
         self.http.check()?;
         self.cors.check()?;
         self.upstream.check()?;
+        self.download_log.check()?;
         self.crate_store.check()
     }
 

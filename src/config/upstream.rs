@@ -157,7 +157,7 @@ pub(super) fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn upstream(text: &str) -> Result<NamedUpstream, String> {
+pub(super) fn upstream(text: &str) -> Result<NamedUpstream, String> {
     let Some((given, url)) = text.split_once('=') else {
         if text == CRATES_IO.0 {
             return Ok(NamedUpstream { name: text.to_owned(), index: CRATES_IO.1.to_owned() });

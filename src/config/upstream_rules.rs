@@ -1,12 +1,14 @@
 //! Subcommands of `upstream`.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Subcommand;
 
 use super::StorageOptions;
+use super::durations::duration;
 use super::output::OutputOptions;
-use super::upstream::name;
+use super::upstream::{NamedUpstream, name, upstream};
 use crate::package::{CrateName, Version};
 
 #[derive(Subcommand, Debug)]
@@ -48,6 +50,21 @@ pub enum UpstreamCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
+    /// Show who downloaded a crate or a version of an upstream, and which crates depend on it
+    ///
+    /// Downloads are known as far as they are logged (--download-log-retention of `serve`). Of the crates of this registry,
+    /// those are listed whose default version may take the version, directly or through others.
+    Exposure {
+        #[command(flatten)]
+        about: RuleArguments,
+        #[command(flatten)]
+        exposure: ExposureOptions,
+        /// Other registries that `serve` has; the URL of the index is that of dependencies on its crates
+        #[arg(long = "upstream", hide = true, env = "SUPERCARGO_UPSTREAM", value_name = "NAME=URL", value_delimiter = ',', value_parser = upstream)]
+        upstreams: Vec<NamedUpstream>,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
     /// List the rules of all upstreams, or of one
     Rules {
         #[arg(value_name = "UPSTREAM", value_parser = name)]
@@ -57,6 +74,16 @@ pub enum UpstreamCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
+}
+
+/// What is shown of an exposure.
+#[derive(clap::Args, Debug, Clone)]
+pub struct ExposureOptions {
+    /// Only downloads of the last DURATION, such as 7days
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub since: Option<Duration>,
+    #[command(flatten)]
+    pub output: OutputOptions,
 }
 
 /// What a rule is about.

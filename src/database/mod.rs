@@ -3,6 +3,7 @@
 pub mod about;
 pub mod access;
 pub mod catalog;
+pub mod download_log;
 pub mod email;
 pub mod migrations;
 pub mod pool;

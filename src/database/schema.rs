@@ -459,6 +459,34 @@ diesel::table! {
 }
 
 diesel::table! {
+    download_log (at, canonical_name, version) {
+        at -> Timestamptz,
+        upstream -> Text,
+        canonical_name -> Text,
+        crate_name -> Text,
+        version -> Text,
+        checksum -> Binary,
+        login -> Nullable<Text>,
+        token_id -> Nullable<Integer>,
+        token_name -> Nullable<Text>,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        is_delivered -> Bool,
+    }
+}
+
+diesel::table! {
+    download_log_settings (id) {
+        id -> Integer,
+        at -> Timestamptz,
+        scope -> Text,
+        retention_seconds -> BigInt,
+        lost -> BigInt,
+        lost_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     upstream_index_files (upstream, path) {
         upstream -> Text,
         path -> Text,

@@ -4,6 +4,7 @@ pub mod announcement;
 mod c_output;
 pub mod data_dir;
 pub mod download_counts;
+pub mod download_log;
 pub mod error;
 pub mod hardening;
 pub mod log;

@@ -13,6 +13,7 @@ use tempfile::NamedTempFile;
 use super::lines::lines;
 use crate::crate_store::FreeSpace;
 use crate::fault;
+use crate::package::Version;
 
 /// What is known of a file.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -75,6 +76,12 @@ impl KeptFile {
         }
         known.vanished.extend(first);
         Self { known, content }
+    }
+
+    /// When a version was published, if its line says so.
+    pub fn published_at(&self, version: &Version) -> Option<DateTime<Utc>> {
+        let wanted = version.to_string();
+        lines(&self.content).find_map(|(_, line)| line.filter(|line| line.vers == wanted))?.published_at()
     }
 
     fn parse(bytes: Vec<u8>) -> Option<Self> {

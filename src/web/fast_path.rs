@@ -13,12 +13,13 @@ use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 
 use super::api::download;
+use super::download_log::Downloader;
 use super::index::sparse;
 use super::limits::permits::Permit;
 use super::measures::requests;
 use super::request_id::Proxies;
 use super::upstreams::recall;
-use super::{AddressBlock, App, base_path, cors, request_form, stage};
+use super::{AddressBlock, App, ClientAddress, base_path, cors, request_form, stage};
 
 /// For answers without Cache-Control.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -69,7 +70,7 @@ impl FastPath {
         }
         let (client, id) = proxies.identified(peer, request.headers());
         let counted = app.settings.address_requests.begin(client).ok()?;
-        let mut response = resource.recall(app, method, request.headers())?;
+        let mut response = resource.recall(app, method, (client, request.headers()))?;
         finish(&mut response, method);
         let all = response.headers_mut();
         for (name, value) in headers {
@@ -135,13 +136,24 @@ impl<'a> Resource<'a> {
         }
     }
 
-    fn recall(self, app: &App, method: &Method, headers: &HeaderMap) -> Option<Response<Body>> {
+    fn recall(
+        self,
+        app: &App,
+        method: &Method,
+        (client, headers): (ClientAddress, &HeaderMap),
+    ) -> Option<Response<Body>> {
         match self {
             Self::Index(path) => sparse::recalled(&app.index.view, path, headers),
             Self::Staged(set, path) => stage::recall(app, (set, path), headers),
-            Self::CrateFile(name, num) => download::recall(app, (name, num), method, headers),
+            Self::CrateFile(name, num) => {
+                let downloader = Downloader::without_token(&app.settings.download_log, client, headers)?;
+                download::recall(app, (name, num), (method, headers), downloader)
+            }
             Self::UpstreamIndex(name, path) => recall::index_file(app, (name, path), headers),
-            Self::UpstreamCrateFile(name, version) => recall::crate_file(app, (name, version), method, headers),
+            Self::UpstreamCrateFile(name, version) => {
+                let downloader = Downloader::without_token(&app.settings.download_log, client, headers)?;
+                recall::crate_file(app, (name, version), (method, headers), downloader)
+            }
         }
     }
 }

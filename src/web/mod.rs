@@ -7,6 +7,7 @@ pub mod bounds;
 pub mod client_address;
 pub mod cors;
 pub mod download_counts;
+pub mod download_log;
 pub mod error;
 pub mod extract;
 pub mod fast_path;

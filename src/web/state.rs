@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::bounds::Bound;
 use super::download_counts::DownloadCounts;
+use super::download_log::DownloadLog;
 use super::health::Health;
 use super::index::IndexState;
 use super::known_files::KnownFiles;
@@ -123,6 +124,8 @@ pub struct Settings {
     pub sends_mail: bool,
     /// Other registries that are served through this one.
     pub upstreams: Upstreams,
+    /// The log of downloads, if there is one.
+    pub download_log: DownloadLog,
 }
 
 /// How people sign in on the pages.

@@ -34,6 +34,7 @@ mod fuzzing;
 mod generated_files;
 mod health;
 mod importing;
+mod incidents;
 mod index_clients;
 mod layers;
 mod listening;

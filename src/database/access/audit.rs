@@ -85,6 +85,7 @@ pub enum Action {
     UpstreamRelease,
     UpstreamMismatch,
     UpstreamChange,
+    UpstreamVanish,
     UpstreamAway,
     UpstreamBack,
 }

@@ -6,16 +6,15 @@ use diesel::prelude::*;
 use super::audit::{Action, Record};
 use crate::database::schema::audit_log;
 
-/// The newest entry of some kinds since a time, and how many there are.
-pub fn newest_of(
+/// The entries of some kinds since a time, the newest first, and no more than `limit`.
+pub fn of_kinds(
     connection: &mut PgConnection,
     actions: &[Action],
-    since: DateTime<Utc>,
-) -> QueryResult<(Option<Record>, i64)> {
-    let actions: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
-    let of = || audit_log::action.eq_any(actions.clone()).and(audit_log::at.gt(since));
-    let newest = audit_log::table.filter(of()).order(audit_log::id.desc()).select(Record::as_select());
-    Ok((newest.first(connection).optional()?, audit_log::table.filter(of()).count().get_result(connection)?))
+    (since, limit): (DateTime<Utc>, i64),
+) -> QueryResult<Vec<Record>> {
+    let of = audit_log::action.eq_any(actions.iter().map(|action| action.as_str())).and(audit_log::at.gt(since));
+    let newest_first = audit_log::table.filter(of).order(audit_log::id.desc()).limit(limit);
+    newest_first.select(Record::as_select()).load(connection)
 }
 
 /// The entries of some actions since then, the oldest first.

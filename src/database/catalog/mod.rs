@@ -14,6 +14,7 @@ pub mod descriptions;
 pub mod desired_yank;
 pub mod downloads;
 pub mod effective_state;
+pub mod exposed;
 pub mod index_files;
 pub mod invitation_answer;
 pub mod invitation_refusal;

@@ -14,6 +14,7 @@ use crate::database::catalog::version_file;
 use crate::package::index_path::index_path;
 use crate::package::{CrateName, Version};
 use crate::web::answers::crate_file::{self, FileRequest, Source, VersionFile};
+use crate::web::download_log::Downloader;
 use crate::web::extract::path::{ApiPath, VersionPath, crate_and_version};
 use crate::web::known_files::{IfDue, KnownFiles};
 use crate::web::lookup::{self, no_such_version};
@@ -46,6 +47,7 @@ use crate::web::{ApiError, App};
 pub async fn download(
     State(app): State<App>,
     ApiPath((name, num)): ApiPath<(String, String)>,
+    downloader: Downloader,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -58,33 +60,44 @@ pub async fn download(
     if let Some(file) = &known
         && let Some(content) = app.crate_store.recall(file.checksum)
     {
-        return send(&app, Source::Memory(&content), &FileRequest { file, method: &method, headers: &headers });
+        return send(&app, Source::Memory(&content), (file, &method, &headers), downloader);
     }
     app.blocking(move |app| {
         let file = known.map_or_else(|| look_up(app, name, num), Ok)?;
-        send(app, Source::Store(&app.crate_store), &FileRequest { file: &file, method: &method, headers: &headers })
+        send(app, Source::Store(&app.crate_store), (&file, &method, &headers), downloader)
     })
     .await
 }
 
 /// The answer to a request for `/api/v1/crates/{crate}/{version}/download`, if it can be given without blocking.
-pub fn recall(app: &App, (name, num): (&str, &str), method: &Method, headers: &HeaderMap) -> Option<Response> {
+pub fn recall(
+    app: &App,
+    (name, num): (&str, &str),
+    (method, headers): (&Method, &HeaderMap),
+    downloader: Downloader,
+) -> Option<Response> {
     if wants_json(headers) {
         return None;
     }
     let file = app.known_files.recall(&app.index.view, &index_path(&name.parse().ok()?), (name, num), IfDue::Passes)?;
     let content = app.crate_store.recall(file.checksum)?;
-    let sent = send(app, Source::Memory(&content), &FileRequest { file: &file, method, headers });
+    let sent = send(app, Source::Memory(&content), (&file, method, headers), downloader);
     Some(sent.unwrap_or_else(IntoResponse::into_response))
 }
 
-/// Sends a file, and counts that.
-fn send(app: &App, source: Source<'_>, request: &FileRequest<'_>) -> Result<Response, ApiError> {
-    let (response, sends_file) = crate_file::respond(source, request)?;
-    downloads::began(request.method, &response);
+/// Sends a file, and counts and logs that.
+fn send(
+    app: &App,
+    source: Source<'_>,
+    (file, method, headers): (&Arc<VersionFile>, &Method, &HeaderMap),
+    downloader: Downloader,
+) -> Result<Response, ApiError> {
+    let (response, sends_file) = crate_file::respond(source, &FileRequest { file, method, headers })?;
+    downloads::began(method, &response);
     if sends_file {
-        app.download_counts.add(request.file.version_id);
+        app.download_counts.add(file.version_id);
     }
+    app.settings.download_log.note(file, method, response.status(), downloader);
     Ok(response)
 }
 

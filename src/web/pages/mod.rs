@@ -28,6 +28,7 @@ mod device;
 mod diff;
 mod email;
 mod entrance;
+mod exposure;
 mod feeds;
 mod home;
 mod krate;
@@ -96,6 +97,7 @@ pub(super) fn router(app: App) -> Router {
         .merge(teams::router())
         .merge(reserved_names::router())
         .merge(upstreams::router())
+        .merge(exposure::router())
         .merge(webhooks::router())
         .merge(device::router())
         .merge(audit::router())

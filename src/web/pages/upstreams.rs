@@ -6,9 +6,11 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{self, Response};
 use axum::routing::{get, post};
+use chrono::{TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::admin::Admin;
+use super::exposure;
 use super::layout::Page;
 use super::links::Links;
 use super::parts::form::{button, hidden, why};
@@ -16,6 +18,8 @@ use super::parts::text::{name, text};
 use super::parts::{copy, time};
 use super::visit::leading_to;
 use crate::database::access::administrator::Administrator;
+use crate::database::access::audit::Action;
+use crate::database::access::audit_alarms;
 use crate::database::catalog::refusal::MAX_MESSAGE;
 use crate::database::upstream_rules::{self, Decision, Rule, Subject};
 use crate::jobs::upstream_decisions;
@@ -27,6 +31,10 @@ use crate::web::upstreams::{UpstreamState, cargo_config};
 use crate::web::{ApiError, App};
 
 const PATH: &str = "/admin/upstreams";
+
+/// For how long, and how many of, what upstreams never should do is listed.
+const REPORTED: TimeDelta = TimeDelta::days(30);
+const MOST_REPORTED: i64 = 200;
 
 /// What was done, by the word in the link.
 const NOTICES: [(&str, &str); 5] = [
@@ -89,13 +97,18 @@ async fn page(
     notice: Option<&str>,
     refused: Option<(&Entered, &ApiError)>,
 ) -> Result<Response, ApiError> {
-    let read = |connection: &mut _| Ok::<_, ApiError>(upstream_rules::list(connection, None)?);
-    let rules = admin.app.with_connection(read).await?;
+    let read = |connection: &mut _| {
+        let since = (Utc::now() - REPORTED, MOST_REPORTED);
+        let alarms = audit_alarms::of_kinds(connection, &[Action::UpstreamChange, Action::UpstreamVanish], since)?;
+        Ok::<_, ApiError>((upstream_rules::list(connection, None)?, alarms))
+    };
+    let (rules, alarms) = admin.app.with_connection(read).await?;
     let links = admin.links();
     let notice = notice.and_then(|word| NOTICES.iter().find(|(known, _)| *known == word));
     let form_token = admin.form_token();
     let settings = &admin.app.settings;
-    let has_some = settings.upstreams.names().next().is_some();
+    let upstreams: Vec<&str> = settings.upstreams.names().collect();
+    let has_some = !upstreams.is_empty();
     let content = html! {
         h1 { "Upstreams" }
         @if let Some((_, said)) = notice { p class="notice good" role="status" { (said) } }
@@ -116,6 +129,7 @@ async fn page(
                 (copy::block(&format!("lines-{of}"), &cargo_config(&settings.base_url, of, settings.auth_required)))
             }
         }
+        @if has_some || !alarms.is_empty() { (exposure::section(links, &upstreams, &alarms)) }
         section aria-labelledby="rules" {
             h2 id="rules" { "Rules" }
             @if rules.is_empty() { p { "There is none." } } @else { (table(links, &rules, form_token.as_ref().ok())) }

@@ -24,6 +24,7 @@ use crate::upstream_cache::lines::lines;
 use crate::upstream_cache::verdict::{Delivery, Policy, Verdict};
 use crate::web::answers::crate_file::{self, FileRequest, Source, VersionFile};
 use crate::web::answers::held_body::HeldBody;
+use crate::web::download_log::Downloader;
 use crate::web::extract::path::{ApiPath, crate_and_version};
 use crate::web::index::plain_text::{plain, unavailable};
 use crate::web::{ApiError, App};
@@ -47,6 +48,7 @@ struct InIndex {
 pub(super) async fn download(
     State(app): State<App>,
     ApiPath((of, name, num)): ApiPath<(String, String, String)>,
+    downloader: Downloader,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -65,9 +67,23 @@ pub(super) async fn download(
             return Ok(no_answer(&upstream, &error));
         }
     };
+    let file = Arc::new(VersionFile::new(0, name, version, found.checksum));
+    let response = deliver(&app, &upstream, (&file, found, (&policy, decided)), (&method, &headers)).await?;
+    app.settings.download_log.note_upstream(&of, &file, (&method, response.status()), downloader);
+    Ok(response)
+}
+
+/// The answer with a file, or why it is not delivered.
+async fn deliver(
+    app: &App,
+    upstream: &Arc<Upstream>,
+    (file, found, (policy, decided)): (&Arc<VersionFile>, InIndex, (&Policy, u64)),
+    (method, headers): (&Method, &HeaderMap),
+) -> Result<Response, ApiError> {
+    let outcome = |outcome| measures::crate_file(&upstream.settings.name, outcome);
     let refused = || {
         outcome(measures::REFUSED);
-        Ok(refusal(&upstream, (&name, &version), &found, &policy))
+        Ok(refusal(upstream, (&file.name, &file.num), &found, policy))
     };
     let delivery = found.verdict.delivery(upstream.settings.cooldowns.is_strict);
     if delivery == Delivery::Never {
@@ -76,28 +92,27 @@ pub(super) async fn download(
     let Some(files) = app.settings.upstreams.files() else {
         return Err(ApiError::internal("an upstream without files"));
     };
-    let file = Arc::new(VersionFile::new(0, name.clone(), version.clone(), found.checksum));
     if delivery == Delivery::Always {
-        upstream.versions.know((index_path(&name), &found.index), decided, VersionFile::clone(&file));
+        upstream.versions.know((index_path(&file.name), &found.index), decided, Arc::clone(file));
     }
-    if let Some(response) = kept(&app, files, &file, (&method, &headers)).await? {
+    if let Some(response) = kept(app, files, file, (method, headers)).await? {
         outcome(measures::HIT);
         return Ok(response);
     }
     if delivery == Delivery::IfKept {
         return refused();
     }
-    let transfer = files.fetch(&upstream, (found.name, version), found.checksum);
-    let is_plain = method == Method::GET
+    let transfer = files.fetch(upstream, (found.name, file.num.clone()), found.checksum);
+    let is_plain = *method == Method::GET
         && ![header::RANGE, header::IF_NONE_MATCH, header::IF_MATCH].iter().any(|name| headers.contains_key(name));
     let ended = if is_plain { transfer.wait_for(WHOLE, LONGEST).await } else { Some(transfer.wait().await) };
     match ended {
-        None => Ok(streamed(&file, transfer)),
+        None => Ok(streamed(file, transfer)),
         Some(Ok(content)) => {
-            let request = FileRequest { file: &file, method: &method, headers: &headers };
+            let request = FileRequest { file, method, headers };
             Ok(whole(&content, &request)?)
         }
-        Some(Err(error)) => Ok(failed(&upstream, &error)),
+        Some(Err(error)) => Ok(failed(upstream, &error)),
     }
 }
 

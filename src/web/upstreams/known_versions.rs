@@ -19,7 +19,7 @@ pub(super) struct KnownVersion {
     pub path: String,
     index: Weak<IndexFile>,
     decided: u64,
-    file: VersionFile,
+    file: Arc<VersionFile>,
 }
 
 impl Default for KnownVersions {
@@ -30,7 +30,7 @@ impl Default for KnownVersions {
 
 impl KnownVersions {
     /// Notes that a version passes by this file of the index, and by what was decided then.
-    pub fn know(&self, (path, index): (String, &Arc<IndexFile>), decided: u64, file: VersionFile) {
+    pub fn know(&self, (path, index): (String, &Arc<IndexFile>), decided: u64, file: Arc<VersionFile>) {
         let requested = format!("{}/{}", file.name, file.num);
         self.0.insert(requested, Arc::new(KnownVersion { path, index: Arc::downgrade(index), decided, file }));
     }
@@ -42,7 +42,7 @@ impl KnownVersions {
 
 impl KnownVersion {
     /// The crate file, if the index has the same file and nothing was decided since.
-    pub fn passing(&self, index: &IndexFile, decided: u64) -> Option<&VersionFile> {
+    pub fn passing(&self, index: &IndexFile, decided: u64) -> Option<&Arc<VersionFile>> {
         let is_same = decided == self.decided && std::ptr::eq(self.index.as_ptr(), index);
         is_same.then_some(&self.file)
     }

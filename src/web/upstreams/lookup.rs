@@ -6,9 +6,7 @@ use axum::http::{Response, StatusCode};
 use super::client::FetchError;
 use super::upstream::Upstream;
 use crate::web::App;
-use crate::web::extract::path::as_in_a_url;
 use crate::web::index::plain_text::{plain, unavailable};
-use crate::web::shortened::shortened;
 
 /// The rules about crates were never read.
 pub(super) const UNREAD: &str =
@@ -16,11 +14,7 @@ pub(super) const UNREAD: &str =
 
 /// The answer to a request for an upstream that there is not.
 pub(super) fn no_upstream(app: &App, name: &str) -> Response<Body> {
-    let names: Vec<_> = app.settings.upstreams.names().collect();
-    let there =
-        if names.is_empty() { "this registry has none".to_owned() } else { format!("there is {}", names.join(", ")) };
-    let name = as_in_a_url(name);
-    plain(StatusCode::NOT_FOUND, format!("there is no upstream {}: {there}", shortened(&name)))
+    plain(StatusCode::NOT_FOUND, app.settings.upstreams.no_such(name))
 }
 
 /// The answer if the upstream has none. Never a 404: cargo would take the crate for absent.

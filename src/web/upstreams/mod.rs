@@ -18,11 +18,12 @@
 //! | `crate_file_turn` | which machine fetches one |
 //! | `transfer` | a crate file on its way |
 //! | `outages`, `state` | whether it answers, and what it is doing |
-//! | `alarm` | what an upstream never should do |
+//! | `alarm`, `changes` | what an upstream never should do |
 //! | `index`, `download` | the endpoints |
 
 mod alarm;
 mod cargo_config;
+mod changes;
 mod client;
 mod crate_file_turn;
 mod crate_files;

@@ -18,10 +18,16 @@ use super::sharing::SharedDatabase;
 use super::state::UpstreamState;
 use super::upstream::Upstream;
 use crate::crate_store::CrateStore;
+use crate::database::download_log::downloads::Subject;
 use crate::database::upstream_sharing::requests;
 use crate::database::{Pool, upstream_rules};
+use crate::exposure::Question;
+use crate::exposure::dependents::Source;
+use crate::package::{CrateName, Version};
 use crate::upstream_cache::eviction;
 use crate::upstream_cache::rules::Rules;
+use crate::web::extract::path::as_in_a_url;
+use crate::web::shortened::shortened;
 
 /// How often files that are too many are looked for.
 const EVICTION: Duration = Duration::from_secs(600);
@@ -115,6 +121,34 @@ impl Upstreams {
 
     pub(super) fn find(&self, name: &str) -> Option<&Arc<Upstream>> {
         self.all().iter().find(|upstream| upstream.settings.name == name)
+    }
+
+    /// The question who is exposed to a crate of an upstream, or to one version; None if there is no such upstream.
+    pub async fn exposure(
+        &self,
+        base_url: &str,
+        of: &str,
+        (name, version): (CrateName, Option<Version>),
+    ) -> Option<Question> {
+        let upstream = self.find(of)?;
+        let published_at = match &version {
+            Some(version) => upstream.published_at(&name, version).await,
+            None => None,
+        };
+        let source = Source::upstream(of, Some(&upstream.settings.index), Some(base_url));
+        let subject = Subject { upstream: of.to_owned(), name, version };
+        Some(Question { subject, source, since: None, published_at })
+    }
+
+    /// What is answered about an upstream that there is not.
+    pub fn no_such(&self, name: &str) -> String {
+        let names: Vec<_> = self.names().collect();
+        let there = match names.is_empty() {
+            true => "this registry has none".to_owned(),
+            false => format!("there is {}", names.join(", ")),
+        };
+        let name = as_in_a_url(name);
+        format!("there is no upstream {}: {there}", shortened(&name))
     }
 
     /// The names of all, as the operator gave them.

@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use crate::package::index_path::requested_path;
 use crate::web::App;
 use crate::web::answers::crate_file::{self, FileRequest, Source};
+use crate::web::download_log::Downloader;
 use crate::web::index::sparse;
 
 /// The answer to a request for `/upstream/{name}/index/{path}`, if memory has it and the path is spelled right.
@@ -25,8 +26,8 @@ pub fn index_file(app: &App, (of, path): (&str, &str), headers: &HeaderMap) -> O
 pub fn crate_file(
     app: &App,
     (of, version): (&str, &str),
-    method: &Method,
-    headers: &HeaderMap,
+    (method, headers): (&Method, &HeaderMap),
+    downloader: Downloader,
 ) -> Option<Response<Body>> {
     let upstreams = &app.settings.upstreams;
     let upstream = upstreams.find(of)?;
@@ -36,5 +37,7 @@ pub fn crate_file(
     let content = files.store().recall(file.checksum)?;
     upstream.hits.crates.increment(1);
     let response = crate_file::respond(Source::Memory(&content), &FileRequest { file, method, headers });
-    Some(response.map_or_else(IntoResponse::into_response, |(response, _)| response))
+    let response = response.map_or_else(IntoResponse::into_response, |(response, _)| response);
+    app.settings.download_log.note_upstream(of, file, (method, response.status()), downloader);
+    Some(response)
 }

@@ -176,6 +176,7 @@ impl Upstream {
             }
             // What was known of its versions stays known.
             let nothing = KeptFile::sent(Bytes::new(), (None, None), Some(&former.file));
+            self.report_changes(path, &nothing, Some(&former.file));
             self.keep(path, nothing, former.revision).await;
         }
         self.note_absent(path, Duration::ZERO);

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder};
-use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::alarm::Alarm;
+use super::changes;
 use super::client::{Client, FetchError};
 use super::downloads::{Downloads, KnownDownloads};
 use super::flights::Flights;
@@ -21,8 +22,8 @@ use super::measures::{self, Hits};
 use super::settings::UpstreamSettings;
 use super::sharing::{SharedDatabase, Sharing};
 use super::shelf::Shelf;
-use crate::database::access::audit::Action;
-use crate::package::CrateName;
+use crate::package::index_path::index_path;
+use crate::package::{CrateName, Version};
 use crate::upstream_cache::kept_file::{KeptFile, KeptFiles};
 use crate::upstream_cache::rules::Rules;
 use crate::upstream_cache::verdict::Policy;
@@ -208,16 +209,9 @@ impl Upstream {
         self.settings.stale.is_none_or(|stale| file.age() < stale || file.is_of_the_future())
     }
 
-    /// Reports versions whose checksums were changed, each change once.
+    /// Reports what has changed in a file, each change once.
     pub(super) fn report_changes(&self, path: &str, file: &KeptFile, former: Option<&KeptFile>) {
-        for (version, first) in &file.known.first_checksums {
-            if former.is_some_and(|former| former.known.first_checksums.contains_key(version)) {
-                continue;
-            }
-            let krate = path.rsplit('/').next().unwrap_or_default();
-            let detail = json!({ "crate": krate, "version": version, "first_checksum": first });
-            self.alarm.raise(&self.runtime, Action::UpstreamChange, &self.settings.name, detail);
-        }
+        changes::report((&self.alarm, &self.runtime), (&self.settings.name, path), file, former);
     }
 
     pub(super) fn invalid(&self, path: &str, why: &str) -> FetchError {
@@ -227,6 +221,16 @@ impl Upstream {
     /// Where the crate files are.
     pub async fn downloads(&self) -> Result<Downloads, FetchError> {
         self.downloads.current(&self.client, &self.settings).await
+    }
+
+    /// When a version was published, if a file that is kept says so. Asks nothing.
+    pub async fn published_at(&self, name: &CrateName, version: &Version) -> Option<DateTime<Utc>> {
+        let path = index_path(name);
+        let file = match self.memory.get(&path) {
+            Some(file) => file,
+            None => self.load(&path).await?,
+        };
+        file.file.published_at(version)
     }
 
     /// By what the versions of a crate are judged, and what was decided then. The error if the rules were not read yet.

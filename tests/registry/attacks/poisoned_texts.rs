@@ -25,10 +25,10 @@ use supercargo::database::sign_in::devices;
 use supercargo::database::sign_in::identities::Account;
 use supercargo::database::sign_in::links as one_time;
 use supercargo::database::staging::rules;
-use supercargo::database::upstream_rules;
+use supercargo::database::{download_log, upstream_rules};
 use supercargo::oidc::http::check_issuer;
 use supercargo::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
-use supercargo::package::{CrateName, name, version};
+use supercargo::package::{Checksum, CrateName, name, version};
 use supercargo::queue::{Enqueue, EnqueueError, Job, MAX_KEY, Policy, inspection};
 
 use crate::support::event::wait_until;
@@ -420,9 +420,13 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("crates_canonical_name_key", "canonical_name", "SELECT canonical_name FROM crates", name::MAX_LENGTH),
     ("dead_jobs_kind_key", "key", "SELECT key FROM dead_jobs", MAX_KEY),
     ("dead_jobs_kind_key", "kind", "SELECT kind FROM dead_jobs", LITERAL),
+    ("dependencies_elsewhere", "canonical_name", "SELECT canonical_name FROM dependencies", name::MAX_LENGTH),
     ("dependencies_on", "canonical_name", "SELECT canonical_name FROM dependencies", name::MAX_LENGTH),
     ("device_requests_pkey", "device_code_sha256", "SELECT device_code_sha256 FROM device_requests", 32),
     ("device_requests_user_code_key", "user_code", "SELECT user_code FROM device_requests", 8),
+    ("download_log_of_version", "canonical_name", "SELECT canonical_name FROM download_log", name::MAX_LENGTH),
+    ("download_log_of_version", "upstream", "SELECT upstream FROM download_log", 40),
+    ("download_log_of_version", "version", "SELECT version FROM download_log", version::MAX_LENGTH),
     ("email_recipients_unsubscribe_key_key", "unsubscribe_key", "SELECT unsubscribe_key FROM email_recipients", 68),
     ("identities_issuer_subject_key", "issuer", "SELECT issuer FROM identities", 500),
     ("identities_issuer_subject_key", "subject", "SELECT subject FROM identities", 255),
@@ -575,6 +579,21 @@ fn every_text_in_an_index_of_the_database_has_a_bound_that_fits() {
         .unwrap();
 }
 
+fn store_the_longest_download(connection: &mut PgConnection, upstream: &str, (name, number): (&CrateName, &str)) {
+    let download = download_log::Entry {
+        at: chrono::Utc::now(),
+        upstream: upstream.to_owned(),
+        name: name.clone(),
+        version: number.parse().unwrap(),
+        checksum: Checksum::of(b"x"),
+        who: None,
+        address: None,
+        user_agent: None,
+        is_delivered: true,
+    };
+    download_log::add(connection, &[download]).unwrap();
+}
+
 fn store_the_longest(registry: &TestRegistry) {
     let mut random = Random(8);
     let mut slug = |length: usize| format!("a{}", random.slug(length - 1).replace('-', "z"));
@@ -621,6 +640,7 @@ fn store_the_longest(registry: &TestRegistry) {
             reserved_names::reserve(connection, &reserved, "x").unwrap();
             crate_limits::lock(connection, &reserved).unwrap();
             let (upstream, version) = ("u".repeat(40), Some(number.parse().unwrap()));
+            store_the_longest_download(connection, &upstream, (&reserved, &number));
             let about = upstream_rules::Subject { upstream, name: reserved.clone(), version };
             upstream_rules::set(connection, &about, (upstream_rules::Decision::Block, "x"), "x").unwrap();
             let actor = Actor::operator(operator);

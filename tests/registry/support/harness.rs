@@ -23,6 +23,7 @@ use supercargo::upstream::guarded::Guarded;
 use supercargo::upstream::smtp::Smtp;
 use supercargo::upstream_cache::cooldown::Cooldowns;
 use supercargo::web::download_counts::DownloadCounts;
+use supercargo::web::download_log::DownloadLog;
 use supercargo::web::index::{GitService, IndexState};
 use supercargo::web::upstreams::{Places, Times, UpstreamPlan, Upstreams};
 use supercargo::web::{
@@ -198,6 +199,7 @@ impl TestRegistry {
             sign_in: SignInWays::default(),
             sends_mail,
             upstreams: Upstreams::default(),
+            download_log: DownloadLog::default(),
         };
         change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };

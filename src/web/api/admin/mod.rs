@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod crate_limits;
+pub mod exposure;
 pub mod jobs;
 pub mod members;
 pub mod reserved_names;
@@ -41,6 +42,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(crate_limits::show, crate_limits::replace))
         .routes(routes!(upstreams::list))
         .routes(routes!(upstream_rules::list, upstream_rules::set, upstream_rules::remove))
+        .routes(routes!(exposure::show))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::retry_dead))
         .routes(routes!(jobs::show))

@@ -1,0 +1,3 @@
+DROP INDEX dependencies_elsewhere;
+DROP TABLE download_log_settings;
+DROP TABLE download_log;
