@@ -92,6 +92,7 @@ impl ServeOptions {
         self.http.check()?;
         self.cors.check()?;
         self.upstream.check()?;
+        self.work.advisories.check(&self.upstream.names())?;
         self.crate_store.check()
     }
 

@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod access;
+pub mod advisories;
 pub mod catalog;
 pub mod email;
 pub mod migrations;

@@ -85,6 +85,8 @@ pub enum Action {
     UpstreamRelease,
     UpstreamMismatch,
     UpstreamChange,
+    AdvisoriesAccept,
+    AdvisoriesForget,
 }
 
 impl Action {

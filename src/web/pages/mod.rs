@@ -21,6 +21,7 @@ pub mod readme_cache;
 pub mod visit;
 
 mod admin;
+mod advisories;
 mod audit;
 mod badge;
 mod cookies;
@@ -96,6 +97,7 @@ pub(super) fn router(app: App) -> Router {
         .merge(teams::router())
         .merge(reserved_names::router())
         .merge(upstreams::router())
+        .merge(advisories::router())
         .merge(webhooks::router())
         .merge(device::router())
         .merge(audit::router())

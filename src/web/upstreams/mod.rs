@@ -13,9 +13,11 @@
 //! | `flights` | one request for all who ask at the same time |
 //! | `crate_files` | crate files: from the store, or fetched, checked and stored |
 //! | `transfer` | a crate file on its way |
+//! | `judging`, `reading` | by what its versions are judged, and how that is read |
 //! | `alarm` | what an upstream never should do |
-//! | `index`, `download` | the endpoints |
+//! | `index`, `download`, `advisories` | the endpoints |
 
+mod advisories;
 mod alarm;
 mod cargo_config;
 mod client;
@@ -25,9 +27,11 @@ mod downloads;
 mod flights;
 mod index;
 mod index_file;
+mod judging;
 mod lookup;
 mod measures;
 mod of_process;
+mod reading;
 mod settings;
 mod transfer;
 mod upstream;
@@ -54,6 +58,8 @@ pub(super) fn router() -> Router<App> {
         .route("/upstream/{name}/index/config.json", get(index::config))
         .route("/upstream/{name}/index/{*path}", get(index::file))
         .route("/upstream/{name}/api/v1/crates/{crate}/{version}/download", get(download::download))
+        .route("/upstream/{name}/api/v1/crates/{crate}/advisories", get(advisories::of_crate))
+        .route("/upstream/{name}/api/v1/crates/{crate}/{version}/advisories", get(advisories::of_version))
         .route("/upstream/{name}/api/{*rest}", any(only_of_the_upstream))
 }
 

@@ -12,17 +12,17 @@ use super::alarm::Alarm;
 use super::client::{Client, http};
 use super::crate_files::CrateFiles;
 use super::measures;
+use super::reading;
 use super::settings::{UpstreamPlan, UpstreamSettings};
 use super::upstream::Upstream;
 use crate::crate_store::CrateStore;
-use crate::database::{Pool, upstream_rules};
+use crate::database::Pool;
 use crate::upstream_cache::cooldown::in_words;
 use crate::upstream_cache::eviction;
-use crate::upstream_cache::rules::Rules;
 
 /// How often files that are too many are looked for.
 const EVICTION: Duration = Duration::from_secs(600);
-/// How often rules about crates are read.
+/// How often rules about crates, and advisories, are read.
 const RULES: Duration = Duration::from_secs(2);
 /// The threads for requests to upstreams.
 const THREADS: usize = 2;
@@ -79,12 +79,12 @@ impl Upstreams {
         }))))
     }
 
-    /// Reads the rules about crates now, and again every few seconds.
+    /// Reads the rules about crates and the advisories now, and again every few seconds.
     pub fn attend(&self, pool: &Pool) {
         let Some(parts) = &self.0 else { return };
         let upstreams = parts.upstreams.clone();
         parts.alarm.attend(pool);
-        read_rules(pool, &upstreams);
+        reading::read_all(pool, &upstreams);
         let (pool, Some(runtime)) = (pool.clone(), &parts.runtime) else { return };
         runtime.spawn(async move {
             // They were just read.
@@ -92,7 +92,7 @@ impl Upstreams {
             loop {
                 ticks.tick().await;
                 let (pool, upstreams) = (pool.clone(), upstreams.clone());
-                let read = tokio::task::spawn_blocking(move || read_rules(&pool, &upstreams)).await;
+                let read = tokio::task::spawn_blocking(move || reading::read_all(&pool, &upstreams)).await;
                 if let Err(panic) = read {
                     tracing::error!(%panic, "the rules about upstreams cannot be read: the former ones count");
                 }
@@ -130,7 +130,7 @@ fn one(
     (http, handle, alarm): (reqwest::Client, &Handle, Alarm),
     directory: &Path,
 ) -> Result<Upstream, UpstreamError> {
-    let UpstreamPlan { name, index, token, cooldowns } = plan;
+    let UpstreamPlan { name, index, token, cooldowns, advisory_actions } = plan;
     let token = token.map(|(secret, token)| {
         let value = HeaderValue::try_from(secret).map_err(|_| UpstreamError::Token(name.clone()));
         token.check(&index).map_err(|error| UpstreamError::Insecure(error.to_string()))?;
@@ -141,16 +141,8 @@ fn one(
     let client = Client::new(http, token.transpose()?, stale.is_none());
     let kept: PathBuf = directory.join(&name);
     measures::describe(&name);
-    let settings = UpstreamSettings { name, index, fresh, stale, cooldowns };
+    let settings = UpstreamSettings { name, index, fresh, stale, cooldowns, advisory_actions };
     Ok(Upstream::new(settings, client, alarm, (handle.clone(), kept)))
-}
-
-fn read_rules(pool: &Pool, upstreams: &[Arc<Upstream>]) {
-    match pool.with(|connection| upstream_rules::list(connection, None)) {
-        Ok(Ok(all)) => upstreams.iter().for_each(|one| one.take_rules(Rules::of(&one.settings.name, &all))),
-        Ok(Err(error)) => tracing::warn!(%error, "the rules about upstreams cannot be read: the former ones count"),
-        Err(error) => tracing::warn!(%error, "the rules about upstreams cannot be read: the former ones count"),
-    }
 }
 
 fn evict_regularly(handle: &Handle, store: CrateStore, max_bytes: u64) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::advisory::policy::Actions;
 use crate::upstream::Token;
 use crate::upstream_cache::cooldown::Cooldowns;
 
@@ -13,6 +14,7 @@ pub struct UpstreamPlan {
     pub index: String,
     pub token: Option<(String, Token)>,
     pub cooldowns: Cooldowns,
+    pub advisory_actions: Actions,
 }
 
 /// What an operator has set.
@@ -25,4 +27,5 @@ pub struct UpstreamSettings {
     /// How long an index file is served without an answer; None for ever.
     pub stale: Option<Duration>,
     pub cooldowns: Cooldowns,
+    pub advisory_actions: Actions,
 }

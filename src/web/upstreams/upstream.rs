@@ -1,7 +1,7 @@
 //! One upstream: its client, and what is kept of its index.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,13 +17,13 @@ use super::client::{Answer, Client, FetchError};
 use super::downloads::{Downloads, KnownDownloads};
 use super::flights::Flights;
 use super::index_file::{ByWeight, IndexFile};
+use super::judging::{Judging, Unread};
 use super::measures;
 use super::settings::UpstreamSettings;
 use crate::database::access::audit::Action;
 use crate::package::CrateName;
 use crate::upstream_cache::kept_file::{KeptFile, KeptFiles, Known};
 use crate::upstream_cache::lines;
-use crate::upstream_cache::rules::Rules;
 use crate::upstream_cache::verdict::Policy;
 
 /// Memory for index files of an upstream, in bytes, and how many it usually has.
@@ -64,8 +64,7 @@ pub struct Upstream {
     downloads: KnownDownloads,
     /// Until when no client waits for it that can have what is kept.
     silent_until: Mutex<Option<Instant>>,
-    /// What people have decided; None until it was read.
-    rules: RwLock<Option<Arc<Rules>>>,
+    pub(super) judging: Judging,
 }
 
 impl Upstream {
@@ -92,7 +91,7 @@ impl Upstream {
             room: Arc::new(Semaphore::new(ROOM)),
             downloads: KnownDownloads::default(),
             silent_until: Mutex::default(),
-            rules: RwLock::default(),
+            judging: Judging::default(),
         }
     }
 
@@ -349,25 +348,11 @@ impl Upstream {
         self.downloads.current(&self.client, &self.settings).await
     }
 
-    /// By what the versions of a crate are judged. The error if the rules were not read yet.
-    pub fn policy_of(&self, name: &CrateName) -> Result<Policy, RulesUnread> {
-        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
-        let rules = rules.as_ref().ok_or(RulesUnread)?.of_crate(name);
-        Ok(Policy { age: self.settings.cooldowns.of(name), rules })
-    }
-
-    /// Takes over the rules that were read.
-    pub fn take_rules(&self, rules: Rules) {
-        let mut present = self.rules.write().unwrap_or_else(PoisonError::into_inner);
-        if present.as_deref() != Some(&rules) {
-            *present = Some(Arc::new(rules));
-        }
+    /// By what the versions of a crate are judged. The error if the database was not read yet.
+    pub fn policy_of(&self, name: &CrateName) -> Result<Policy, Unread> {
+        self.judging.policy_of(&self.settings, name)
     }
 }
-
-/// The database could not be read since the start.
-#[derive(Clone, Copy, Debug)]
-pub struct RulesUnread;
 
 fn has_no_version(file: Option<&IndexFile>) -> bool {
     file.is_none_or(IndexFile::is_of_no_version)

@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 use diesel::RunQueryDsl;
 use http_body_util::BodyExt;
 use serde_json::Value;
+use supercargo::advisory::policy::Actions;
 use supercargo::crate_store::CrateStore;
 use supercargo::database::Pool;
 use supercargo::database::access::new_token::NewToken;
@@ -111,7 +112,7 @@ impl TestRegistry {
             let store = CrateStore::local(&directory.join("crates")).unwrap();
             let (name, index) = ("acme".to_owned(), "http://127.0.0.1:9/".to_owned());
             let cooldowns = Cooldowns { of_all: Some(TimeDelta::days(3)), ..Cooldowns::default() };
-            let plan = UpstreamPlan { name, index, token: None, cooldowns };
+            let plan = UpstreamPlan { name, index, token: None, cooldowns, advisory_actions: Actions::default() };
             let kept = (&*directory, store, 1000);
             settings.upstreams = Upstreams::start(vec![plan], (Duration::from_secs(1), None), "a test", kept).unwrap();
         })
