@@ -2,6 +2,7 @@
 //! (`tests/registry/layers.rs` holds the table).
 
 // L0: values and tools without state
+pub mod advisory;
 pub mod client_connection;
 pub mod diff;
 pub mod email;
@@ -29,6 +30,7 @@ pub mod upstream_cache;
 
 // L2: jobs are the only place where queue, index and database meet; sources are the files in what the crate store has; checks
 // judge the health of a registry
+pub mod advisory_sources;
 pub mod checks;
 pub mod exposure;
 pub mod jobs;

@@ -1,5 +1,6 @@
 //! Operator commands, one file per noun. Each takes a database connection and prints its result on standard output.
 
+pub mod advisories;
 pub mod audit;
 pub mod crates;
 pub mod email;
@@ -56,6 +57,10 @@ pub enum AdminError {
     NoTeamYet(String),
     #[error(transparent)]
     Upstream(#[from] DecisionError),
+    #[error("there is no advisory {0:?}: see `supercargo advisory list --all`")]
+    NoAdvisory(String),
+    #[error("there is no source of advisories about {0:?}: see `supercargo advisory status`")]
+    NoAdvisories(String),
     #[error(transparent)]
     Inactive(#[from] Inactive),
     #[error(transparent)]

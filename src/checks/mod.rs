@@ -5,6 +5,7 @@ pub mod disk;
 pub mod disk_full;
 pub mod finding;
 
+mod advisories;
 mod email;
 mod judged;
 mod queue;
@@ -25,7 +26,7 @@ pub use verification::VERIFICATION;
 /// A check that queries the database. Its name is needed when the database is unreachable.
 type DatabaseCheck = (&'static str, fn(&mut PgConnection, &Judged<'_>) -> QueryResult<Finding>);
 
-const DATABASE_CHECKS: [DatabaseCheck; 10] = [
+const DATABASE_CHECKS: [DatabaseCheck; 11] = [
     (queue::OLDEST_JOB, queue::oldest_job),
     (queue::DEAD_JOBS, queue::dead_jobs),
     (queue::FAILING_JOBS, queue::failing_jobs),
@@ -36,6 +37,7 @@ const DATABASE_CHECKS: [DatabaseCheck; 10] = [
     (webhooks::WEBHOOKS, webhooks::check),
     (email::EMAIL, email::check),
     (upstreams::UPSTREAMS, upstreams::check),
+    (advisories::ADVISORIES, advisories::check),
 ];
 
 /// Runs the checks that query the database. None prevents another.

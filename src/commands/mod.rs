@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod admin;
+mod advisory;
 mod backup;
 mod completions;
 mod config;
@@ -79,6 +80,9 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
         Command::Set(command) => end_with_the_pipe().and_then(|()| set::set(command)).map(|()| ExitCode::SUCCESS),
         Command::Upstream(command) => {
             end_with_the_pipe().and_then(|()| upstream::upstream(command)).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Advisory(command) => {
+            end_with_the_pipe().and_then(|()| advisory::advisory(command)).map(|()| ExitCode::SUCCESS)
         }
         Command::Jobs(command) => end_with_the_pipe().and_then(|()| jobs::jobs(command)).map(|()| ExitCode::SUCCESS),
     });

@@ -100,8 +100,13 @@ impl IndexOptions {
 
     /// The environment variables about proxies and certificate authorities.
     pub fn passed_on(&self) -> Vec<(OsString, OsString)> {
-        PASSED_ON.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?))).collect()
+        passed_on()
     }
+}
+
+/// The environment variables about proxies and certificate authorities.
+pub(super) fn passed_on() -> Vec<(OsString, OsString)> {
+    PASSED_ON.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?))).collect()
 }
 
 /// Parses a time limit that is long enough for a push.

@@ -9,6 +9,8 @@
 
 pub mod access;
 pub mod admin;
+mod advisories;
+mod advisory;
 pub mod backup;
 pub mod check;
 pub mod cors;
@@ -56,6 +58,8 @@ pub use admin::{
     AdminCommand, AuditOptions, CrateCommand, EmailCommand, EmailTestOptions, LimitsOptions, NewTokenOptions,
     OwnerCommand, TeamCommand, TokenCommand, VersionCommand,
 };
+pub use advisories::{AdvisoryOptions, AdvisorySource};
+pub use advisory::AdvisoryCommand;
 pub use backup::{BackupOptions, RestoreOptions};
 pub use check::{CheckOptions, ConfigCommand, ShowOptions};
 pub use cors::{CorsOptions, CorsOrigin};
@@ -200,6 +204,9 @@ pub enum Command {
     /// Let crates of upstreams pass, or block them
     #[command(subcommand)]
     Upstream(UpstreamCommand),
+    /// Read and list security advisories
+    #[command(subcommand)]
+    Advisory(AdvisoryCommand),
     /// Show, retry and discard background jobs
     #[command(subcommand)]
     Jobs(JobsCommand),

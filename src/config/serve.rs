@@ -95,6 +95,7 @@ impl ServeOptions {
         self.cors.check()?;
         self.upstream.check()?;
         self.download_log.check()?;
+        self.work.advisories.check(&self.upstream.names())?;
         self.crate_store.check()
     }
 

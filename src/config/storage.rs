@@ -99,6 +99,11 @@ impl DataDir {
         self.0.join("upstream-index")
     }
 
+    /// Where repositories with advisories are fetched to, for the time of a refresh.
+    pub fn advisories(&self) -> PathBuf {
+        self.0.join("advisories")
+    }
+
     /// The monitor's state file.
     pub fn monitor_state(&self) -> PathBuf {
         self.0.join("monitor.json")

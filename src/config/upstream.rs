@@ -1,16 +1,18 @@
 //! Options of upstreams: other registries that are reached through this one.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::durations::{duration, pause};
 use super::{CrateStoreOptions, CrateStorePlace, StorageOptions};
+use crate::advisory::policy::{Actions, At};
 use crate::package::crate_pattern::{CratePattern, InvalidPattern};
 
 /// The index of the upstream that needs no URL.
-const CRATES_IO: (&str, &str) = ("crates-io", "https://index.crates.io/");
+pub(super) const CRATES_IO: (&str, &str) = ("crates-io", "https://index.crates.io/");
 
 /// A hundred years. A longer one would end after the last day of the calendar.
 const LONGEST_COOLDOWN: Duration = Duration::from_secs(36_500 * 24 * 3600);
@@ -66,6 +68,12 @@ pub struct UpstreamOptions {
     /// Refuse versions below that age, and those on hold, even if they were served here before
     #[arg(long, hide = true, env = "SUPERCARGO_COOLDOWN_STRICT")]
     pub cooldown_strict: bool,
+    /// What becomes of versions that an advisory affects, such as critical=refuse,high=hide; repeatable
+    ///
+    /// Severities are unrated, low, medium, high and critical. `warn`, the default, says it on pages and in the API; `hide` shows the
+    /// version as yanked, so that cargo chooses another one; `refuse` also delivers its crate file to nobody.
+    #[arg(long = "advisory-policy", hide = true, env = "SUPERCARGO_ADVISORY_POLICY", value_name = "SEVERITY=ACTION", value_delimiter = ',', value_parser = At::from_str)]
+    pub advisory_policy: Vec<At>,
 }
 
 /// Where index files of upstreams are kept.
@@ -102,7 +110,7 @@ pub struct Cooldown {
 impl UpstreamOptions {
     /// Refuses names that are given twice, and options of upstreams that are not there.
     pub fn check(&self) -> Result<(), String> {
-        let names: Vec<&str> = self.upstreams.iter().map(|one| &*one.name).collect();
+        let names = self.names();
         for (place, name) in names.iter().enumerate() {
             if names[..place].contains(name) {
                 return Err(format!("--upstream: {name} is given twice: give each upstream one name"));
@@ -117,6 +125,11 @@ impl UpstreamOptions {
         }
         if self.cooldown_strict && self.cooldowns.is_empty() {
             return Err("--cooldown-strict: there is no cooldown: give one with --cooldown, such as 3days".to_owned());
+        }
+        if !self.advisory_policy.is_empty() && names.is_empty() {
+            return Err(
+                "--advisory-policy: there is no upstream: add one with --upstream, such as crates-io".to_owned()
+            );
         }
         if !self.cooldowns.is_empty() && names.is_empty() {
             return Err("--cooldown: there is no upstream: add one with --upstream, such as crates-io".to_owned());
@@ -133,6 +146,18 @@ impl UpstreamOptions {
                 is_bucket && storage.database_url().is_some()
             }
         }
+    }
+
+    /// The names of all.
+    pub fn names(&self) -> Vec<&str> {
+        self.upstreams.iter().map(|one| &*one.name).collect()
+    }
+
+    /// What becomes of versions that an advisory affects. Of several actions for a severity the last one counts.
+    pub fn advisory_actions(&self) -> Actions {
+        self.advisory_policy
+            .iter()
+            .fold(Actions::default(), |actions, At(severity, action)| actions.with(*severity, *action))
     }
 
     /// The age at which versions of an upstream are shown, if there is one.
@@ -250,6 +275,7 @@ mod tests {
             upstream_cache_size: 0,
             upstream_index_in: None,
             cooldown_strict: false,
+            advisory_policy: Vec::new(),
             cooldowns: cooldowns.iter().map(|text| cooldown(text).unwrap()).collect(),
         };
         let days = |days: u64| Some(Duration::from_secs(days * 24 * 3600));

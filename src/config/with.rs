@@ -71,7 +71,7 @@ mod tests {
     use crate::config::{command, is_settable};
 
     /// Variables of `serve` that describe one registry: where it is, what it listens on, who watches it.
-    const NOT_INHERITED: [&str; 59] = [
+    const NOT_INHERITED: [&str; 63] = [
         "SUPERCARGO_ALLOW_INSECURE_TOKEN",
         "SUPERCARGO_CONFIG",
         "SUPERCARGO_CORS_ORIGIN",
@@ -121,7 +121,11 @@ mod tests {
         "SUPERCARGO_TLS_CERT",
         "SUPERCARGO_TLS_KEY",
         "SUPERCARGO_TRUSTED_PROXIES",
+        "SUPERCARGO_ADVISORIES",
+        "SUPERCARGO_ADVISORIES_REFRESH",
+        "SUPERCARGO_ADVISORY_POLICY",
         "SUPERCARGO_COOLDOWN",
+        "SUPERCARGO_COOLDOWN_STRICT",
         "SUPERCARGO_UPSTREAM",
         "SUPERCARGO_UPSTREAM_CACHE_SIZE",
         "SUPERCARGO_UPSTREAM_CONTACT",

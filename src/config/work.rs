@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::durations::{duration, pause};
 use super::http::network;
 use super::listen_address::{ListenAddress, listen_address};
-use super::{CrateStoreOptions, EmailOptions, IndexOptions, SentryOptions, StorageOptions};
+use super::{AdvisoryOptions, CrateStoreOptions, EmailOptions, IndexOptions, SentryOptions, StorageOptions};
 
 /// The options of `worker`.
 #[derive(Args, Debug, Clone)]
@@ -58,6 +58,8 @@ pub struct WorkOptions {
     /// them what the registry's own network protects.
     #[arg(long, hide = true, help_heading = "Webhooks", env = "SUPERCARGO_WEBHOOK_ALLOW", value_name = "NET", value_delimiter = ',', value_parser = network)]
     pub webhook_allow: Vec<IpNet>,
+    #[command(flatten)]
+    pub advisories: AdvisoryOptions,
     #[command(flatten)]
     pub email: EmailOptions,
     #[command(flatten)]

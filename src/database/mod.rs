@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod access;
+pub mod advisories;
 pub mod catalog;
 pub mod download_log;
 pub mod email;

@@ -445,6 +445,43 @@ diesel::table! {
 }
 
 diesel::table! {
+    advisory_sources (upstream) {
+        upstream -> Text,
+        source -> Text,
+        known_source -> Nullable<Text>,
+        revision -> Nullable<Text>,
+        generation -> BigInt,
+        created_at -> Timestamptz,
+        checked_at -> Nullable<Timestamptz>,
+        refreshed_at -> Nullable<Timestamptz>,
+        problem -> Nullable<Text>,
+        skipped -> Integer,
+        skipped_files -> Jsonb,
+    }
+}
+
+diesel::table! {
+    advisories (id) {
+        id -> BigInt,
+        upstream -> Text,
+        advisory_id -> Text,
+        canonical_name -> Text,
+        crate_name -> Text,
+        title -> Text,
+        url -> Nullable<Text>,
+        severity -> Text,
+        informational -> Nullable<Text>,
+        ranges -> Jsonb,
+        document -> Jsonb,
+        digest -> Text,
+        withdrawn_at -> Nullable<Timestamptz>,
+        vanished_at -> Nullable<Timestamptz>,
+        first_seen -> Timestamptz,
+        last_seen -> Timestamptz,
+    }
+}
+
+diesel::table! {
     upstream_rules (id) {
         id -> Integer,
         upstream -> Text,

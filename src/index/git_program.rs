@@ -165,10 +165,19 @@ pub(super) struct Ended {
 }
 
 /// Runs a command without input and captures its output. The command is killed if this process dies.
-pub(super) fn run_to_its_end(mut command: Command, limit: Duration) -> std::io::Result<Ended> {
-    let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
+pub(super) fn run_to_its_end(command: Command, limit: Duration) -> std::io::Result<Ended> {
     // It has secrets in its environment, and its result would have no reader.
-    GitLimits::REMOTE.apply(&mut command, Dies::WithItsStarter);
+    run_to_its_end_within((GitLimits::REMOTE, Dies::WithItsStarter), command, limit)
+}
+
+/// The same with other limits.
+pub(super) fn run_to_its_end_within(
+    (limits, dies): (GitLimits, Dies),
+    mut command: Command,
+    limit: Duration,
+) -> std::io::Result<Ended> {
+    let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    limits.apply(&mut command, dies);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::from(stdout.try_clone()?))

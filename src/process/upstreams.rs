@@ -19,6 +19,7 @@ pub fn start(options: &ServeOptions, storage: &Storage, base_url: &str) -> Resul
         return Ok(Upstreams::default());
     }
     let mut plans = Vec::new();
+    let advisory_actions = of.advisory_actions();
     for NamedUpstream { name, index } in &of.upstreams {
         if format!("{index}/").starts_with(&format!("{base_url}/")) {
             return Err(CommandError::new(format!("--upstream: {name} is this registry itself: name another one")));
@@ -26,7 +27,13 @@ pub fn start(options: &ServeOptions, storage: &Storage, base_url: &str) -> Resul
         let file = of.upstream_token_files.iter().rev().find(|one| one.name == *name);
         let token = file.map(|one| read_token("--upstream-token-file", &one.file)).transpose()?;
         let token = token.map(|secret| (secret.clone(), Token::new(secret, options.index.allow_insecure_token)));
-        plans.push(UpstreamPlan { name: name.clone(), index: index.clone(), token, cooldowns: cooldowns(of, name) });
+        plans.push(UpstreamPlan {
+            name: name.clone(),
+            index: index.clone(),
+            token,
+            cooldowns: cooldowns(of, name),
+            advisory_actions,
+        });
     }
     let store = storage.upstream_store(&options.crate_store, StoreRole::Stores)?;
     let stale = Some(of.upstream_stale).filter(|_| !of.upstream_offline);

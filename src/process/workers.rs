@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::schedule::{Scheduled, analysing, bitmaps, describing, release_sets, tidying, verifying, webhooks};
+use super::schedule::{
+    Scheduled, advisories, analysing, bitmaps, describing, release_sets, tidying, verifying, webhooks,
+};
 use super::setup::prepare_mirror;
 use crate::config::WorkOptions;
 use crate::crate_store::CrateStore;
@@ -68,7 +70,7 @@ impl Workers {
         let runner =
             Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
         // One more for the listener, and one for each schedule.
-        let for_jobs = takes_jobs.map_or(0, |_| runner.connections() + 4) + 1;
+        let for_jobs = takes_jobs.map_or(0, |_| runner.connections() + 5) + 1;
         storage.check_connections(requests, for_jobs)?;
         let running = match takes_jobs {
             Some(options) => {
@@ -103,6 +105,7 @@ impl Workers {
             schedules.push(tidying::start(storage, (pool, crate_store), options.quarantine_retention)?);
             schedules.push(analysing::start(storage, pool, crate_store)?);
             schedules.push(describing::start(storage, &shared.completions)?);
+            schedules.extend(advisories::start(storage, index.git(), &options.advisories)?);
             schedules.push(release_sets::start(pool, crate_store)?);
             schedules.push(webhooks::start((pool, index), &shared.completions, options.history_retention)?);
         }

@@ -8,9 +8,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use semver::Version;
+
+use super::advisories::{CrateAdvisories, Noted};
 use super::kept_file::KeptFile;
 use super::lines::{Line, lines};
 use super::rules::CrateRules;
+use crate::advisory::policy::{Action, Actions};
 use crate::database::upstream_rules::Decision;
 use crate::index::entry::with_yanked;
 
@@ -21,6 +25,10 @@ pub struct Policy {
     pub age: Option<TimeDelta>,
     /// What people have decided.
     pub rules: Option<Arc<CrateRules>>,
+    /// What advisories say.
+    pub advisories: Option<Arc<CrateAdvisories>>,
+    /// What becomes of versions that they affect.
+    pub actions: Actions,
 }
 
 /// What becomes of a version.
@@ -35,6 +43,8 @@ pub enum Verdict {
     Blocked(String),
     /// Its checksum was this one before.
     Changed(String),
+    /// An advisory affects it, for which it is hidden or refused.
+    Vulnerable(Arc<Noted>, Action),
 }
 
 /// To whom a version is delivered.
@@ -49,7 +59,8 @@ pub enum Delivery {
 impl Policy {
     /// Whether every version of a file passes, whatever its lines are.
     fn passes_all(&self, file: &KeptFile) -> bool {
-        *self == Self::default() && file.known.first_checksums.is_empty()
+        let Self { age, rules, advisories, actions: _ } = self;
+        age.is_none() && rules.is_none() && advisories.is_none() && file.known.first_checksums.is_empty()
     }
 
     /// What becomes of the version of a line. What people have decided counts first.
@@ -63,7 +74,18 @@ impl Policy {
         if let Some(first) = file.known.first_checksums.get(&*line.vers) {
             return Verdict::Changed(first.clone());
         }
-        self.young_until(file, line, now).map_or(Verdict::Passes, Verdict::Young)
+        let version = self.advisories.as_ref().and_then(|_| line.vers.parse::<Version>().ok());
+        let advised = self.advisories.as_ref().zip(version.as_ref());
+        let affecting = advised.and_then(|(advisories, version)| advisories.about(version, &self.actions));
+        if let Some((noted, Action::Refuse)) = affecting {
+            return Verdict::Vulnerable(noted, Action::Refuse);
+        }
+        let is_mended = || advised.is_some_and(|(advisories, version)| advisories.names_as_mended(version));
+        match (self.young_until(file, line, now), affecting) {
+            (Some(until), _) if !is_mended() => Verdict::Young(until),
+            (_, Some((noted, Action::Hide))) => Verdict::Vulnerable(noted, Action::Hide),
+            _ => Verdict::Passes,
+        }
     }
 
     /// Until when a version is too young; None if it is old enough.
@@ -78,16 +100,20 @@ impl Verdict {
     pub fn is_shown_as_yanked(&self) -> bool {
         match self {
             Self::Passes => false,
-            Self::Young(_) | Self::Held(_) | Self::Blocked(_) | Self::Changed(_) => true,
+            Self::Young(_) | Self::Held(_) | Self::Blocked(_) | Self::Changed(_) | Self::Vulnerable(..) => true,
         }
     }
 
     /// To whom it is delivered. `is_strict`: a young version is refused even if it is kept.
     pub fn delivery(&self, is_strict: bool) -> Delivery {
         match self {
-            Self::Passes => Delivery::Always,
+            Self::Passes | Self::Vulnerable(_, Action::Warn | Action::Hide) => Delivery::Always,
             Self::Young(_) | Self::Held(_) if !is_strict => Delivery::IfKept,
-            Self::Young(_) | Self::Held(_) | Self::Blocked(_) | Self::Changed(_) => Delivery::Never,
+            Self::Young(_)
+            | Self::Held(_)
+            | Self::Blocked(_)
+            | Self::Changed(_)
+            | Self::Vulnerable(_, Action::Refuse) => Delivery::Never,
         }
     }
 }
@@ -141,7 +167,7 @@ mod tests {
     }
 
     fn aged(days: i64) -> Policy {
-        Policy { age: Some(TimeDelta::days(days)), rules: None }
+        Policy { age: Some(TimeDelta::days(days)), ..Policy::default() }
     }
 
     const OLD: &str = r#"{"name":"foo","vers":"1.0.0","cksum":"00","yanked":false,"pubtime":"2026-01-01T00:00:00Z"}"#;
@@ -187,7 +213,7 @@ mod tests {
         };
         let of = |rules: &[Rule], age: Option<TimeDelta>| {
             let rules = Rules::of("crates-io", rules).of_crate(&"foo".parse().unwrap());
-            shown(&file, &Policy { age, rules }, at("2026-01-10T00:00:00Z"))
+            shown(&file, &Policy { age, rules, ..Policy::default() }, at("2026-01-10T00:00:00Z"))
         };
         let allowed = of(&[rule("1.1.0", Decision::Allow)], Some(TimeDelta::days(3)));
         assert_eq!(allowed, Shown { content: file.content.clone(), until: None });

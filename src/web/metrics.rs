@@ -19,12 +19,15 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use diesel::connection::SimpleConnection;
+use diesel::{PgConnection, QueryResult};
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::database::Pool;
+use crate::database::advisories::sources::Source;
+use crate::database::advisories::{known, sources};
 use crate::database::catalog::descriptions;
 use crate::database::pool::Dedicated;
 use crate::database::upkeep::verify_reports::{self, VerifyReport};
@@ -41,6 +44,9 @@ const DESCRIPTIONS: &str = "supercargo_descriptions_pending";
 
 const DIFFERENCES: &str = "supercargo_verify_differences";
 const VERIFIED_AT: &str = "supercargo_verify_finished_timestamp_seconds";
+
+const ADVISORIES: &str = "supercargo_advisories";
+const ADVISORIES_READ_AT: &str = "supercargo_advisories_refreshed_timestamp_seconds";
 
 /// How long a reading is reused.
 const FRESH: Duration = Duration::from_secs(1);
@@ -82,6 +88,8 @@ struct QueueState {
     gauges: Vec<Gauges>,
     descriptions: i64,
     verified: Option<VerifyReport>,
+    /// How many count of each upstream that has a source.
+    advisories: Vec<(Source, i64)>,
 }
 
 impl Readings {
@@ -118,6 +126,12 @@ impl Metrics {
             VERIFIED_AT,
             metrics::Unit::Seconds,
             "End of the last finished verification, as Unix time"
+        );
+        metrics::describe_gauge!(ADVISORIES, "Advisories about crates of an upstream that are not withdrawn");
+        metrics::describe_gauge!(
+            ADVISORIES_READ_AT,
+            metrics::Unit::Seconds,
+            "The last time that the source of the advisories about an upstream was read, as Unix time"
         );
         let known: KnownKinds = known.into_iter().map(|(kind, queue)| (kind.to_owned(), queue.to_owned())).collect();
         let (requests, requested) = sync_channel(1);
@@ -228,17 +242,33 @@ fn read(pool: &Pool, connection: &mut Option<Dedicated>, known: &KnownKinds) -> 
         let gauges = inspection::gauges(connection, &names)?;
         let descriptions = descriptions::count_pending(connection)?;
         let verified = verify_reports::newest_finished(connection).unwrap_or(None);
-        Ok::<_, diesel::result::Error>(QueueState { gauges, descriptions, verified })
+        let advisories = advisories(connection)?;
+        Ok::<_, diesel::result::Error>(QueueState { gauges, descriptions, verified, advisories })
     });
     Ok(Some(read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?))
 }
 
+fn advisories(connection: &mut PgConnection) -> QueryResult<Vec<(Source, i64)>> {
+    let sources = sources::list(connection)?;
+    let counts = if sources.is_empty() { Vec::new() } else { known::counts(connection)? };
+    let count =
+        |of: &Source| counts.iter().find(|(upstream, _)| *upstream == of.upstream).map_or(0, |(_, count)| *count);
+    Ok(sources
+        .into_iter()
+        .map(|source| {
+            let count = count(&source);
+            (source, count)
+        })
+        .collect())
+}
+
 fn set_found(found: Option<&QueueState>, known: &KnownKinds) {
     match found {
-        Some(QueueState { gauges, descriptions, verified }) => {
+        Some(QueueState { gauges, descriptions, verified, advisories }) => {
             metrics::gauge!(DATABASE_UP).set(1.0);
             set_descriptions(*descriptions);
             gauges.iter().for_each(set);
+            advisories.iter().for_each(set_advisories);
             if let Some(report) = verified {
                 set_verified(report);
             }
@@ -264,6 +294,15 @@ fn set_verified(report: &VerifyReport) {
     metrics::gauge!(DIFFERENCES).set(report.differences as f64);
     let at = report.finished_at.unwrap_or(report.started_at).timestamp();
     metrics::gauge!(VERIFIED_AT).set(at as f64);
+}
+
+/// Sets the metrics of one source. There is no time before the first refresh.
+#[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^52 advisories and seconds")]
+fn set_advisories((source, count): &(Source, i64)) {
+    metrics::gauge!(ADVISORIES, "upstream" => source.upstream.clone()).set(*count as f64);
+    if let Some(at) = source.refreshed_at {
+        metrics::gauge!(ADVISORIES_READ_AT, "upstream" => source.upstream.clone()).set(at.timestamp() as f64);
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no registry has 2^52 jobs")]

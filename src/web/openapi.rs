@@ -20,7 +20,7 @@ use super::{ApiError, App, api};
 use crate::package::Checksum;
 
 /// The groups of endpoints.
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 15] = [
     ("crates", "Search, list and show crates"),
     ("versions", "List and show versions of crates"),
     ("downloads", "Crate files and download counts"),
@@ -31,6 +31,7 @@ const TAGS: [(&str, &str); 14] = [
     ("tokens", "The tokens of the authenticated user"),
     ("trusted publishing", "CI systems publish with ID tokens instead of a token of a user"),
     ("webhooks", "Receivers that are sent what happens"),
+    ("advisories", "Security advisories"),
     ("admin", "Endpoints for admins"),
     ("keywords", "Keywords of crates"),
     ("categories", "Categories of crates"),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// Layers from the bottom; what stands on one line knows nothing of its neighbours.
 const LAYERS: [&[&str]; 6] = [
     &[
+        "advisory",
         "client_connection",
         "diff",
         "email",
@@ -24,7 +25,7 @@ const LAYERS: [&[&str]; 6] = [
     ],
     // Options name limits of packages.
     &["config", "crate_store", "database", "highlight", "index", "postgres", "queue", "upstream"],
-    &["checks", "exposure", "jobs", "markdown", "oidc", "source", "upstream_cache"],
+    &["advisory_sources", "checks", "exposure", "jobs", "markdown", "oidc", "source", "upstream_cache"],
     &["admin", "backup", "import", "monitor", "verify", "web"],
     &["credential", "process"],
     &["commands"],

@@ -5,6 +5,7 @@ mod support;
 
 mod accounts;
 mod administering;
+mod advisories;
 mod analysing;
 mod api_description;
 mod api_reading;

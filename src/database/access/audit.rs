@@ -88,6 +88,8 @@ pub enum Action {
     UpstreamVanish,
     UpstreamAway,
     UpstreamBack,
+    AdvisoriesAccept,
+    AdvisoriesForget,
 }
 
 impl Action {

@@ -1,5 +1,6 @@
 //! Work at intervals on threads of their own.
 
+pub mod advisories;
 pub mod analysing;
 pub mod bitmaps;
 pub mod describing;

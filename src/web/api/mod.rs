@@ -1,6 +1,7 @@
 //! The endpoints of the web API, and their router.
 
 pub mod admin;
+pub mod advisories;
 pub mod crates;
 pub mod deletion;
 pub mod diff;
@@ -66,6 +67,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(teams::show))
         .routes(routes!(site_metadata::show))
         .routes(routes!(summary::show))
+        .routes(routes!(advisories::show))
         .routes(routes!(tokens::me))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::show, tokens::revoke))

@@ -21,6 +21,7 @@ pub mod readme_cache;
 pub mod visit;
 
 mod admin;
+mod advisories;
 mod audit;
 mod badge;
 mod cookies;
@@ -98,6 +99,7 @@ pub(super) fn router(app: App) -> Router {
         .merge(reserved_names::router())
         .merge(upstreams::router())
         .merge(exposure::router())
+        .merge(advisories::router())
         .merge(webhooks::router())
         .merge(device::router())
         .merge(audit::router())

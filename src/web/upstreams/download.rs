@@ -17,8 +17,10 @@ use super::lookup::{UNREAD, no_answer, no_upstream};
 use super::measures;
 use super::transfer::{Transfer, TransferError};
 use super::upstream::Upstream;
+use crate::package::characters::Plain;
 use crate::package::index_path::index_path;
 use crate::package::{Checksum, CrateName, Version};
+use crate::upstream_cache::advisories::Noted;
 use crate::upstream_cache::cooldown::in_words;
 use crate::upstream_cache::lines::lines;
 use crate::upstream_cache::verdict::{Delivery, Policy, Verdict};
@@ -82,7 +84,8 @@ async fn deliver(
 ) -> Result<Response, ApiError> {
     let outcome = |outcome| measures::crate_file(&upstream.settings.name, outcome);
     let refused = || {
-        outcome(measures::REFUSED);
+        let is_vulnerable = matches!(found.verdict, Verdict::Vulnerable(..));
+        outcome(if is_vulnerable { measures::VULNERABLE } else { measures::REFUSED });
         Ok(refusal(upstream, (&file.name, &file.num), &found, policy))
     };
     let delivery = found.verdict.delivery(upstream.settings.cooldowns.is_strict);
@@ -135,9 +138,25 @@ fn refusal(upstream: &Upstream, (name, version): (&CrateName, &Version), found: 
              delivered; tell the operator of this registry",
             found.checksum
         ),
+        Verdict::Vulnerable(advisory, _) => vulnerable((name, version), advisory),
         Verdict::Passes => format!("{name}@{version} of {of} is not delivered"),
     };
     plain(StatusCode::FORBIDDEN, text)
+}
+
+/// What an advisory says of a version, and what to use instead.
+fn vulnerable((name, version): (&CrateName, &Version), advisory: &Noted) -> String {
+    let Noted { id, title, url, severity, ranges } = advisory;
+    let see = url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
+    let instead = match ranges.patched() {
+        [] => "No version is patched: use another crate".to_owned(),
+        patched => format!("Use {}", patched.join(" or ")),
+    };
+    let text = format!(
+        "{name}@{version} is not delivered by this registry: {id} ({severity}) affects it: {title}{see}. {instead}, or ask the operator \
+         of this registry"
+    );
+    Plain(&text).to_string()
 }
 
 /// The answer from the store: from its memory, unless the use of the file has to be noted.

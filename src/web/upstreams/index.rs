@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use bytes::Bytes;
 
 use super::cargo_config::cargo_config;
+use super::judging::Unread;
 use super::lookup::{UNREAD, no_answer, no_upstream};
-use super::upstream::RulesUnread;
 use crate::index::{ConfigJson, blob_id};
 use crate::package::index_path::{crate_path, requested_path};
 use crate::upstream_cache::verdict::Policy;
@@ -73,8 +73,8 @@ pub(super) async fn file(
         Ok(Some(found)) => {
             let policy = match crate_path(&right).map(|name| upstream.policy_of(&name)) {
                 Some(Ok(policy)) => policy,
-                None => (Policy::default(), upstream.decided()),
-                Some(Err(RulesUnread)) => return Ok(unavailable(UNREAD)),
+                None => (Policy::default(), upstream.judging.decided()),
+                Some(Err(Unread)) => return Ok(unavailable(UNREAD)),
             };
             let (id, content) = found.shown(policy).map_err(ApiError::internal)?;
             let key = format!("upstream/{name}/{right}");

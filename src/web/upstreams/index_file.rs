@@ -17,9 +17,7 @@ struct LastShown {
     id: Oid,
     shown: Shown,
     policy: Policy,
-    /// What was decided then: see [`Upstream::decided`].
-    ///
-    /// [`Upstream::decided`]: super::upstream::Upstream::decided
+    /// The number of what it was judged by: see `judging`.
     decided: u64,
 }
 

@@ -12,6 +12,7 @@ pub(super) const ABSENT: &str = "absent";
 pub(super) const FAILED: &str = "failed";
 pub(super) const MISMATCH: &str = "mismatch";
 pub(super) const REFUSED: &str = "refused";
+pub(super) const VULNERABLE: &str = "vulnerable";
 
 /// Registers the help texts, and sets the counters of an upstream to 0.
 pub(super) fn describe(upstream: &str) {
@@ -20,7 +21,7 @@ pub(super) fn describe(upstream: &str) {
     for outcome in [HIT, CONFIRMED, FETCHED, SHARED, STALE, ABSENT, FAILED] {
         metrics::counter!(INDEX, "upstream" => upstream.to_owned(), "outcome" => outcome).absolute(0);
     }
-    for outcome in [HIT, FETCHED, SHARED, ABSENT, FAILED, MISMATCH, REFUSED] {
+    for outcome in [HIT, FETCHED, SHARED, ABSENT, FAILED, MISMATCH, REFUSED, VULNERABLE] {
         metrics::counter!(CRATES, "upstream" => upstream.to_owned(), "outcome" => outcome).absolute(0);
     }
 }

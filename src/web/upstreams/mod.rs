@@ -18,9 +18,11 @@
 //! | `crate_file_turn` | which machine fetches one |
 //! | `transfer` | a crate file on its way |
 //! | `outages`, `state` | whether it answers, and what it is doing |
+//! | `judging`, `reading` | by what its versions are judged, and how that is read |
 //! | `alarm`, `changes` | what an upstream never should do |
-//! | `index`, `download` | the endpoints |
+//! | `index`, `download`, `advisories` | the endpoints |
 
+mod advisories;
 mod alarm;
 mod cargo_config;
 mod changes;
@@ -32,11 +34,13 @@ mod downloads;
 mod flights;
 mod index;
 mod index_file;
+mod judging;
 mod known_versions;
 mod lookup;
 mod measures;
 mod of_process;
 mod outages;
+mod reading;
 pub(super) mod recall;
 mod refresh;
 mod settings;
@@ -69,6 +73,8 @@ pub(super) fn router() -> Router<App> {
         .route("/upstream/{name}/index/config.json", get(index::config))
         .route("/upstream/{name}/index/{*path}", get(index::file))
         .route("/upstream/{name}/api/v1/crates/{crate}/{version}/download", get(download::download))
+        .route("/upstream/{name}/api/v1/crates/{crate}/advisories", get(advisories::of_crate))
+        .route("/upstream/{name}/api/v1/crates/{crate}/{version}/advisories", get(advisories::of_version))
         .route("/upstream/{name}/api/{*rest}", any(only_of_the_upstream))
 }
 

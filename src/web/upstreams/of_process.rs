@@ -13,25 +13,25 @@ use super::client::{Client, http};
 use super::crate_files::CrateFiles;
 use super::measures;
 use super::outages::Outages;
+use super::reading;
 use super::settings::{Places, Times, UpstreamPlan, UpstreamSettings};
 use super::sharing::SharedDatabase;
 use super::state::UpstreamState;
 use super::upstream::Upstream;
 use crate::crate_store::CrateStore;
+use crate::database::Pool;
 use crate::database::download_log::downloads::Subject;
 use crate::database::upstream_sharing::requests;
-use crate::database::{Pool, upstream_rules};
 use crate::exposure::Question;
 use crate::exposure::dependents::Source;
 use crate::package::{CrateName, Version};
 use crate::upstream_cache::eviction;
-use crate::upstream_cache::rules::Rules;
 use crate::web::extract::path::as_in_a_url;
 use crate::web::shortened::shortened;
 
 /// How often files that are too many are looked for.
 const EVICTION: Duration = Duration::from_secs(600);
-/// How often rules about crates are read.
+/// How often rules about crates, and advisories, are read.
 const RULES: Duration = Duration::from_secs(2);
 /// The threads for requests to upstreams.
 const THREADS: usize = 2;
@@ -94,12 +94,12 @@ impl Upstreams {
         }))))
     }
 
-    /// Reads the rules about crates now, and again every few seconds.
+    /// Reads the rules about crates and the advisories now, and again every few seconds.
     pub fn attend(&self, pool: &Pool) {
         let Some(parts) = &self.0 else { return };
         let upstreams = parts.upstreams.clone();
         parts.alarm.attend(pool);
-        read_rules(pool, &upstreams);
+        reading::read_all(pool, &upstreams);
         if let (Some(shared), Some(runtime)) = (&parts.shared, &parts.runtime) {
             shared.attend(pool);
             tidy_regularly(runtime.handle(), Arc::clone(shared));
@@ -111,7 +111,7 @@ impl Upstreams {
             loop {
                 ticks.tick().await;
                 let (pool, upstreams) = (pool.clone(), upstreams.clone());
-                let read = tokio::task::spawn_blocking(move || read_rules(&pool, &upstreams)).await;
+                let read = tokio::task::spawn_blocking(move || reading::read_all(&pool, &upstreams)).await;
                 if let Err(panic) = read {
                     tracing::error!(%panic, "the rules about upstreams cannot be read: the former ones count");
                 }
@@ -176,7 +176,7 @@ fn one(
     (http, alarm): (reqwest::Client, Alarm),
     kept: (Handle, PathBuf, Option<Arc<SharedDatabase>>),
 ) -> Result<Upstream, UpstreamError> {
-    let UpstreamPlan { name, index, token, cooldowns } = plan;
+    let UpstreamPlan { name, index, token, cooldowns, advisory_actions } = plan;
     let token = token.map(|(secret, token)| {
         let value = HeaderValue::try_from(secret).map_err(|_| UpstreamError::Token(name.clone()));
         token.check(&index).map_err(|error| UpstreamError::Insecure(error.to_string()))?;
@@ -187,16 +187,8 @@ fn one(
     let outages = Outages::new(name.clone(), away, (alarm.clone(), kept.0.clone()));
     let client = Client::new(http, token.transpose()?, outages, stale.is_none());
     measures::describe(&name);
-    let settings = UpstreamSettings { name, index, fresh, stale, cooldowns };
+    let settings = UpstreamSettings { name, index, fresh, stale, cooldowns, advisory_actions };
     Ok(Upstream::new(settings, client, alarm, kept))
-}
-
-fn read_rules(pool: &Pool, upstreams: &[Arc<Upstream>]) {
-    match pool.with(|connection| upstream_rules::list(connection, None)) {
-        Ok(Ok(all)) => upstreams.iter().for_each(|one| one.take_rules(Rules::of(&one.settings.name, &all))),
-        Ok(Err(error)) => tracing::warn!(%error, "the rules about upstreams cannot be read: the former ones count"),
-        Err(error) => tracing::warn!(%error, "the rules about upstreams cannot be read: the former ones count"),
-    }
 }
 
 /// Removes what nothing follows from of the requests that machines have made.

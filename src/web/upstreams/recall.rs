@@ -16,7 +16,7 @@ use crate::web::index::sparse;
 pub fn index_file(app: &App, (of, path): (&str, &str), headers: &HeaderMap) -> Option<Response<Body>> {
     let upstream = app.settings.upstreams.find(of)?;
     let Some(Cow::Borrowed(path)) = requested_path(path) else { return None };
-    let (id, content) = upstream.recall(path)?.shown_before(upstream.decided())?;
+    let (id, content) = upstream.recall(path)?.shown_before(upstream.judging.decided())?;
     let response = sparse::made_before(&app.index.view, (id, &content), headers)?;
     upstream.hits.index.increment(1);
     Some(response)
@@ -32,7 +32,7 @@ pub fn crate_file(
     let upstreams = &app.settings.upstreams;
     let upstream = upstreams.find(of)?;
     let known = upstream.versions.get(version)?;
-    let file = known.passing(&*upstream.recall(&known.path)?, upstream.decided())?;
+    let file = known.passing(&*upstream.recall(&known.path)?, upstream.judging.decided())?;
     let files = upstreams.files().filter(|files| files.is_use_noted(file.checksum))?;
     let content = files.store().recall(file.checksum)?;
     upstream.hits.crates.increment(1);

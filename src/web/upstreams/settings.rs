@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::advisory::policy::Actions;
 use crate::crate_store::CrateStore;
 use crate::upstream::Token;
 use crate::upstream_cache::cooldown::Cooldowns;
@@ -26,6 +27,7 @@ pub struct UpstreamPlan {
     pub index: String,
     pub token: Option<(String, Token)>,
     pub cooldowns: Cooldowns,
+    pub advisory_actions: Actions,
 }
 
 /// Where files of upstreams are kept.
@@ -49,4 +51,5 @@ pub struct UpstreamSettings {
     /// How long an index file is served without an answer; None for ever.
     pub stale: Option<Duration>,
     pub cooldowns: Cooldowns,
+    pub advisory_actions: Actions,
 }

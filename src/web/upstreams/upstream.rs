@@ -1,8 +1,7 @@
 //! One upstream: its client, and what is kept of its index.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -17,6 +16,7 @@ use super::client::{Client, FetchError};
 use super::downloads::{Downloads, KnownDownloads};
 use super::flights::Flights;
 use super::index_file::{ByWeight, IndexFile};
+use super::judging::{Judging, Unread};
 use super::known_versions::KnownVersions;
 use super::measures::{self, Hits};
 use super::settings::UpstreamSettings;
@@ -25,7 +25,6 @@ use super::shelf::Shelf;
 use crate::package::index_path::index_path;
 use crate::package::{CrateName, Version};
 use crate::upstream_cache::kept_file::{KeptFile, KeptFiles};
-use crate::upstream_cache::rules::Rules;
 use crate::upstream_cache::verdict::Policy;
 
 /// Memory for index files of an upstream, in bytes, and how many it usually has.
@@ -65,10 +64,7 @@ pub struct Upstream {
     downloads: KnownDownloads,
     /// Until when no client waits for it that can have what is kept.
     silent_until: Mutex<Option<Instant>>,
-    /// What people have decided; None until it was read.
-    rules: RwLock<Option<Arc<Rules>>>,
-    /// Increases when what people have decided changes.
-    decided: AtomicU64,
+    pub(super) judging: Judging,
     pub(super) versions: KnownVersions,
     pub(super) hits: Hits,
 }
@@ -101,8 +97,7 @@ impl Upstream {
             room: Arc::new(Semaphore::new(ROOM)),
             downloads: KnownDownloads::default(),
             silent_until: Mutex::default(),
-            rules: RwLock::default(),
-            decided: AtomicU64::new(0),
+            judging: Judging::default(),
             versions: KnownVersions::default(),
             hits,
         }
@@ -233,31 +228,8 @@ impl Upstream {
         file.file.published_at(version)
     }
 
-    /// By what the versions of a crate are judged, and what was decided then. The error if the rules were not read yet.
-    pub fn policy_of(&self, name: &CrateName) -> Result<(Policy, u64), RulesUnread> {
-        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
-        // It increases while the rules are locked for writing.
-        let decided = self.decided();
-        let rules = rules.as_ref().ok_or(RulesUnread)?.of_crate(name);
-        Ok((Policy { age: self.settings.cooldowns.of(name), rules }, decided))
-    }
-
-    /// A number that increases when what people have decided changes: what passed under the same number passes still, if the
-    /// index file is the same.
-    pub fn decided(&self) -> u64 {
-        self.decided.load(Ordering::Acquire)
-    }
-
-    /// Takes over the rules that were read.
-    pub fn take_rules(&self, rules: Rules) {
-        let mut present = self.rules.write().unwrap_or_else(PoisonError::into_inner);
-        if present.as_deref() != Some(&rules) {
-            *present = Some(Arc::new(rules));
-            self.decided.fetch_add(1, Ordering::Release);
-        }
+    /// By what the versions of a crate are judged, and the number of that state. The error if the database was not read yet.
+    pub fn policy_of(&self, name: &CrateName) -> Result<(Policy, u64), Unread> {
+        self.judging.policy_of(&self.settings, name)
     }
 }
-
-/// The database could not be read since the start.
-#[derive(Clone, Copy, Debug)]
-pub struct RulesUnread;

@@ -1,5 +1,6 @@
 //! The JSON of the API. Its shapes are those of crates.io, so that clients of either can read the other.
 
+pub mod advisory;
 pub mod comparison;
 pub mod dependency;
 pub mod downloads;
@@ -14,6 +15,7 @@ pub mod version;
 
 mod text;
 
+pub use advisory::AdvisoriesView;
 pub use comparison::ComparisonView;
 pub use dependency::DependencyView;
 pub use downloads::{ExtraDownloads, VersionDownloads};

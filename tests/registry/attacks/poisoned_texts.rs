@@ -3,16 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::process::Output;
+use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Jsonb, Text};
 use serde_json::{Value, json};
+use supercargo::advisory_sources::{Outcome, Refresher};
 use supercargo::database::about;
 use supercargo::database::access::audit::{Action, Actor, Event, MAX_OPERATOR};
 use supercargo::database::access::provenance::Provider;
 use supercargo::database::access::sessions::{self, Origin, SessionSecret};
 use supercargo::database::access::{audit, teams, users};
+use supercargo::database::advisories::sources;
 use supercargo::database::catalog::set_name::MAX_SET_NAME;
 use supercargo::database::catalog::{crate_limits, descriptions, reserved_names};
 use supercargo::database::email::recipients;
@@ -26,6 +29,7 @@ use supercargo::database::sign_in::identities::Account;
 use supercargo::database::sign_in::links as one_time;
 use supercargo::database::staging::rules;
 use supercargo::database::{download_log, upstream_rules};
+use supercargo::index::{GitProgram, Reach};
 use supercargo::oidc::http::check_issuer;
 use supercargo::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
 use supercargo::package::{Checksum, CrateName, name, version};
@@ -388,6 +392,18 @@ const LITERAL: usize = 40;
 const BOUNDS: &[(&str, &str, &str, usize)] = &[
     // The migrations' own.
     ("__diesel_schema_migrations_pkey", "version", "SELECT version FROM __diesel_schema_migrations", 50),
+    ("advisories_by_id", "advisory_id", "SELECT advisory_id FROM advisories", 100),
+    ("advisories_of_a_crate", "canonical_name", "SELECT canonical_name FROM advisories", name::MAX_LENGTH),
+    ("advisories_of_a_crate", "upstream", "SELECT upstream FROM advisories", 40),
+    ("advisories_upstream_advisory_id_canonical_name_key", "advisory_id", "SELECT advisory_id FROM advisories", 100),
+    (
+        "advisories_upstream_advisory_id_canonical_name_key",
+        "canonical_name",
+        "SELECT canonical_name FROM advisories",
+        name::MAX_LENGTH,
+    ),
+    ("advisories_upstream_advisory_id_canonical_name_key", "upstream", "SELECT upstream FROM advisories", 40),
+    ("advisory_sources_pkey", "upstream", "SELECT upstream FROM advisory_sources", 40),
     (
         "api_tokens_renewal_sha256_key",
         "renewal_sha256",
@@ -643,6 +659,7 @@ fn store_the_longest(registry: &TestRegistry) {
             store_the_longest_download(connection, &upstream, (&reserved, &number));
             let about = upstream_rules::Subject { upstream, name: reserved.clone(), version };
             upstream_rules::set(connection, &about, (upstream_rules::Decision::Block, "x"), "x").unwrap();
+            store_the_longest_advisory(connection, &reserved);
             let actor = Actor::operator(operator);
             Event::new(Action::NameReserve).of_crate(&reserved).record(connection, &actor).unwrap();
             let job = LongKey(key);
@@ -656,6 +673,27 @@ fn store_the_longest(registry: &TestRegistry) {
             assert!(audit::list(connection, &audit::Filter::default(), 1).unwrap()[0].actor.chars().count() == MAX_OPERATOR);
         })
         .unwrap();
+}
+
+/// An advisory of the longest id about a crate of the longest name, read from a directory.
+fn store_the_longest_advisory(connection: &mut PgConnection, about: &CrateName) {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |id: &str| {
+        let affected = json!([{ "package": { "ecosystem": "crates.io", "name": about }, "versions": ["1.0.0"] }]);
+        let document = json!({ "id": id, "modified": "2026-01-01T00:00:00Z", "affected": affected });
+        std::fs::write(directory.path().join(format!("{id}.json")), document.to_string()).unwrap();
+    };
+    write(&"a".repeat(100));
+    write(&"b".repeat(101));
+    let upstream = "u".repeat(40);
+    sources::declare(connection, &upstream, directory.path().to_str().unwrap()).unwrap();
+    let reach =
+        Reach { git: GitProgram::default(), environment: Vec::new(), limit: Duration::from_secs(60), max_pack: 1 };
+    let refresher = Refresher { reach, work: directory.path().join("work") };
+    let Outcome::Read { advisories, skipped, .. } = refresher.run(connection, &upstream, false).unwrap() else {
+        panic!("not read")
+    };
+    assert_eq!((advisories, skipped.len()), (1, 1));
 }
 
 /// An account with the longest issuer and number, a link, and a failed attempt.

@@ -245,6 +245,7 @@ fn metadata_that_is_markup_is_shown_as_text_on_every_page() {
         "/search?q=foo",
         "/search?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
         "/search?owner=%3Cscript%3E&keyword=%3Cscript%3E&category=%3Cscript%3E",
+        "/advisories?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
         "/keywords",
         "/categories",
     ];

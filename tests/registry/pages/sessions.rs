@@ -15,9 +15,10 @@ fn private() -> TestRegistry {
     registry
 }
 
-const PAGES: [&str; 18] = [
+const PAGES: [&str; 19] = [
     "/search",
     "/search?q=secret&fragment=1",
+    "/advisories",
     "/keywords",
     "/categories",
     "/crates/secret-name",

@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 use diesel::RunQueryDsl;
 use http_body_util::BodyExt;
 use serde_json::Value;
+use supercargo::advisory::policy::Actions;
 use supercargo::crate_store::CrateStore;
 use supercargo::database::Pool;
 use supercargo::database::access::new_token::NewToken;
@@ -60,7 +61,13 @@ fn acme(settings: &Settings, index: &str, (fresh, stale): (Duration, Option<Dura
     let directory = settings.source_cache.0.with_file_name("upstreams");
     let store = CrateStore::local(&directory.join("crates")).unwrap();
     let cooldowns = Cooldowns { of_all: Some(TimeDelta::days(3)), ..Cooldowns::default() };
-    let plan = UpstreamPlan { name: "acme".to_owned(), index: index.to_owned(), token: None, cooldowns };
+    let plan = UpstreamPlan {
+        name: "acme".to_owned(),
+        index: index.to_owned(),
+        token: None,
+        cooldowns,
+        advisory_actions: Actions::default(),
+    };
     let kept = Places { index_files: &directory, is_shared: false, crate_files: store, max_bytes: 1_000_000 };
     Upstreams::start(vec![plan], times, "a test", kept).unwrap()
 }

@@ -1,0 +1,2 @@
+DROP TABLE advisories;
+DROP TABLE advisory_sources;

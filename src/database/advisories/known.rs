@@ -1,0 +1,75 @@
+//! The advisories, as they are looked up.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde_json::Value;
+
+use crate::database::schema::advisories;
+
+/// What one advisory says of one crate.
+#[derive(Queryable, Selectable, Clone, Debug)]
+#[diesel(table_name = advisories)]
+pub struct Known {
+    pub upstream: String,
+    pub advisory_id: String,
+    /// In lower case with `_`.
+    pub canonical_name: String,
+    pub crate_name: String,
+    pub title: String,
+    pub url: Option<String>,
+    pub severity: String,
+    pub informational: Option<String>,
+    pub ranges: Value,
+    pub withdrawn_at: Option<DateTime<Utc>>,
+    pub vanished_at: Option<DateTime<Utc>>,
+    pub first_seen: DateTime<Utc>,
+    pub last_seen: DateTime<Utc>,
+}
+
+/// Which advisories to list.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub upstream: Option<String>,
+    /// In lower case with `_`.
+    pub canonical_name: Option<String>,
+    /// Also those that do not count any more.
+    pub with_former: bool,
+}
+
+/// Advisories by crate and id, the newest id first.
+pub fn list(connection: &mut PgConnection, wanted: &Wanted) -> QueryResult<Vec<Known>> {
+    let mut query = advisories::table
+        .order((advisories::upstream, advisories::canonical_name, advisories::advisory_id.desc()))
+        .select(Known::as_select())
+        .into_boxed();
+    if let Some(upstream) = &wanted.upstream {
+        query = query.filter(advisories::upstream.eq(upstream.clone()));
+    }
+    if let Some(name) = &wanted.canonical_name {
+        query = query.filter(advisories::canonical_name.eq(name.clone()));
+    }
+    if !wanted.with_former {
+        query = query.filter(advisories::withdrawn_at.is_null().and(advisories::vanished_at.is_null()));
+    }
+    query.load(connection)
+}
+
+/// The document with an id, in the form of OSV; that of the first upstream that has it.
+pub fn document(connection: &mut PgConnection, id: &str) -> QueryResult<Option<Value>> {
+    advisories::table
+        .filter(advisories::advisory_id.eq(id))
+        .order((advisories::vanished_at.is_not_null(), advisories::upstream, advisories::canonical_name))
+        .select(advisories::document)
+        .first(connection)
+        .optional()
+}
+
+/// How many advisories count, by upstream.
+pub fn counts(connection: &mut PgConnection) -> QueryResult<Vec<(String, i64)>> {
+    use diesel::dsl::count_star;
+    advisories::table
+        .filter(advisories::withdrawn_at.is_null().and(advisories::vanished_at.is_null()))
+        .group_by(advisories::upstream)
+        .select((advisories::upstream, count_star()))
+        .load(connection)
+}

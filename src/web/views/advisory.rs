@@ -1,0 +1,84 @@
+//! What an advisory says of a crate.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::advisory::interval::Interval;
+use crate::advisory::policy::{Action, Actions};
+use crate::advisory::{Ranges, Severity};
+use crate::database::advisories::known::Known;
+use crate::package::Version;
+
+/// What an advisory says of a crate.
+#[derive(Serialize)]
+pub struct AdvisoryView {
+    id: String,
+    #[serde(rename = "crate")]
+    krate: String,
+    title: String,
+    url: Option<String>,
+    severity: String,
+    /// The kind of one that is about no vulnerability.
+    informational: Option<String>,
+    /// The affected intervals, each from a version on and below another one; null is no bound.
+    affected: Vec<IntervalView>,
+    /// Affected versions besides.
+    affected_versions: Vec<String>,
+    /// What to use instead.
+    patched: Vec<String>,
+    /// What this registry does with affected versions.
+    action: &'static str,
+    withdrawn_at: Option<DateTime<Utc>>,
+    first_seen: DateTime<Utc>,
+}
+
+/// An interval of versions.
+#[derive(Serialize)]
+struct IntervalView {
+    from: Option<String>,
+    below: Option<String>,
+}
+
+/// Those of a crate.
+#[derive(Serialize)]
+pub struct AdvisoriesView {
+    advisories: Vec<AdvisoryView>,
+}
+
+impl AdvisoriesView {
+    /// Those that affect a version, or all.
+    pub fn of(rows: Vec<Known>, version: Option<&Version>, actions: &Actions) -> serde_json::Result<Self> {
+        let version = version.and_then(|version| version.to_string().parse::<semver::Version>().ok());
+        let mut advisories = Vec::new();
+        for row in rows {
+            let ranges: Ranges = serde_json::from_value(row.ranges.clone())?;
+            if version.as_ref().is_none_or(|version| ranges.affects(version)) {
+                advisories.push(view(row, &ranges, actions));
+            }
+        }
+        Ok(Self { advisories })
+    }
+}
+
+fn view(row: Known, ranges: &Ranges, actions: &Actions) -> AdvisoryView {
+    let severity: Severity = row.severity.parse().unwrap_or_default();
+    let counts = row.informational.is_none() && row.withdrawn_at.is_none();
+    let action = if counts { actions.of(severity) } else { Action::Warn };
+    let (affected, versions) = ranges.affected();
+    let text = |version: &Option<semver::Version>| version.as_ref().map(ToString::to_string);
+    let interval = |of: &Interval| IntervalView { from: text(&of.from), below: text(&of.below) };
+    AdvisoryView {
+        affected: affected.iter().map(interval).collect(),
+        affected_versions: versions.iter().map(ToString::to_string).collect(),
+        patched: ranges.patched().to_vec(),
+        id: row.advisory_id,
+        krate: row.crate_name,
+        title: row.title,
+        url: row.url,
+        severity: row.severity,
+        informational: row.informational,
+        action: action.as_str(),
+        withdrawn_at: row.withdrawn_at,
+        first_seen: row.first_seen,
+    }
+}
