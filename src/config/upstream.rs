@@ -54,9 +54,10 @@ pub struct UpstreamOptions {
         default_value_t = 10_737_418_240
     )]
     pub upstream_cache_size: u64,
-    /// Where index files of upstreams are kept [default: database with a bucket and a database URL, else directory]
+    /// Where index files of upstreams are kept
     ///
-    /// In the database all machines have them in common, and one of them asks the upstream for a file.
+    /// In the database all machines have them in common, and one of them asks the upstream for a file. Without this option they are
+    /// there if crate files are in a bucket and --database-url is set, and otherwise in the data directory.
     #[arg(long, hide = true, env = "SUPERCARGO_UPSTREAM_INDEX_IN", value_enum)]
     pub upstream_index_in: Option<UpstreamIndexIn>,
     /// Age below which versions of upstreams are not chosen, such as 3days; repeatable

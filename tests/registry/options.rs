@@ -14,6 +14,7 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
         &[
             "light",
             "all-objects",
+            "upstreams",
             "resume",
             "orphan-age",
             "patience",
@@ -28,7 +29,7 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
             "json",
         ],
     ),
-    ("backup", &["check", "checksums-only", "at", "keep", "json"]),
+    ("backup", &["check", "checksums-only", "at", "with-upstream-cache", "keep", "json"]),
     ("restore", &["at", "index-only", "json"]),
     ("with", &["user"]),
     ("config show", &["json", "throwaway"]),

@@ -20,7 +20,7 @@ struct Beginning {
     /// None if the files are not shared, or the database is away.
     lease: Option<Lease>,
     former: Option<Arc<IndexFile>>,
-    /// For how long another machine was told that there is no such file.
+    /// For how long the upstream has answered that there is no such file.
     absent_for: Duration,
 }
 
@@ -47,7 +47,7 @@ impl Upstream {
         fetched
     }
 
-    /// What this process begins with, if it is the one that asks. Otherwise what another one was told.
+    /// What this process begins with, if it is the one that asks. Otherwise what the upstream answered to another one.
     async fn turn(
         &self,
         path: &str,
@@ -115,7 +115,7 @@ impl Upstream {
         }
     }
 
-    /// Keeps what was answered; what other machines are told, and the file.
+    /// Keeps what was answered; what other machines learn from the lease, and the file.
     async fn take_over(
         &self,
         path: &str,

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::database::SharedDatabase;
-use crate::database::upstream_sharing::requests::{self, LEASE, Outcome, Seen};
+use crate::database::upstream_sharing::requests::{self, Outcome, Seen};
 
-/// How often leases are renewed.
-const RENEWAL: Duration = LEASE.checked_div(3).unwrap();
+/// How often leases are renewed: three times in the time that one lasts.
+const RENEWAL: Duration = Duration::from_secs(3);
 
 /// The leases of this process about one upstream.
 pub(super) struct Leases {

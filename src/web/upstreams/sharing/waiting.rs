@@ -49,7 +49,7 @@ impl Waiting {
         released
     }
 
-    /// Looks after a while which leases have ended; false if none is waited for then.
+    /// After a while, looks which leases have ended; false if none is waited for then.
     async fn look(self: &Arc<Self>) -> bool {
         tokio::time::sleep(LOOK).await;
         let subjects: Vec<String> = {
