@@ -22,7 +22,8 @@ pub(super) fn notes(
     let mut notes = Vec::new();
     if is_late(tokens_since) {
         let published = published_at.filter(|at| since.is_none_or(|since| since < *at));
-        let published = published.map(|at| format!(", and the version was published on {}", exact(at))).unwrap_or_default();
+        let published =
+            published.map(|at| format!(", and the version was published on {}", exact(at))).unwrap_or_default();
         notes.push(format!(
             "The log reaches back to {}{published}: earlier downloads are not known.",
             exact(tokens_since)

@@ -46,7 +46,10 @@ impl Logging {
             writer.write();
             let lost = writer.log.waiting();
             if lost > 0 {
-                tracing::error!(lost, "lost entries of the download log: the database was unreachable when this process ended");
+                tracing::error!(
+                    lost,
+                    "lost entries of the download log: the database was unreachable when this process ended"
+                );
             }
         })?;
         Ok(Self { stop, thread })

@@ -45,8 +45,11 @@ pub fn dependents(
     limit: i64,
 ) -> QueryResult<Vec<Exposed>> {
     // Each way has an index of its own.
-    let of_registry =
-        if registries.is_some() { "registry IS NOT NULL AND registry = ANY($2)" } else { "registry IS NULL AND $2 IS NULL" };
+    let of_registry = if registries.is_some() {
+        "registry IS NOT NULL AND registry = ANY($2)"
+    } else {
+        "registry IS NULL AND $2 IS NULL"
+    };
     // By the versions' crates: there is no index on the default versions.
     diesel::sql_query(format!(
         "SELECT crates.id AS crate_id, crates.name AS crate_name, versions.num, dependencies.name AS dependency, req, kind, optional

@@ -66,7 +66,8 @@ pub struct ByAddress {
 const OF_SUBJECT: &str = "upstream = $1 AND canonical_name = $2 AND ($3::text IS NULL OR version = $3) AND at >= $4";
 
 /// The counts and times of a group of rows.
-const COUNTED: &str = "count(*) FILTER (WHERE is_delivered) AS delivered, count(*) FILTER (WHERE NOT is_delivered) AS refused,
+const COUNTED: &str =
+    "count(*) FILTER (WHERE is_delivered) AS delivered, count(*) FILTER (WHERE NOT is_delivered) AS refused,
     min(at) AS first, max(at) AS last";
 
 /// Those with a token, the first `limit` by the time of the first download.

@@ -95,8 +95,7 @@ impl DownloadLog {
     /// Notes in the database what is logged from now on; how long entries are kept, also of a log that was turned off. None if there are
     /// none.
     pub fn note_setting(&self, pool: &Pool) -> Result<Option<TimeDelta>, LogError> {
-        let (scope, retention) =
-            self.0.as_deref().map_or((Scope::None, None), |log| (log.scope, Some(log.retention)));
+        let (scope, retention) = self.0.as_deref().map_or((Scope::None, None), |log| (log.scope, Some(log.retention)));
         Ok(pool.with(|connection| coverage::set(connection, scope, retention))??.map(|setting| setting.retention()))
     }
 

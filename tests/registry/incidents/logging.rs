@@ -181,7 +181,8 @@ fn a_normal_stop_writes_the_log_and_what_is_too_old_is_removed_also_when_it_is_t
     served.stop();
     let connection = &mut served.database.connect();
     assert_eq!(count(connection), 5);
-    let aged = "UPDATE download_log SET at = at - interval '61 minutes' WHERE ctid = (SELECT min(ctid) FROM download_log)";
+    let aged =
+        "UPDATE download_log SET at = at - interval '61 minutes' WHERE ctid = (SELECT min(ctid) FROM download_log)";
     let scope = |connection: &mut PgConnection| coverage::last(connection).unwrap().unwrap().scope;
     for (arguments, left, expected) in [
         (&["--download-log-retention", "1h", "--download-log-anonymous"][..], 4, Scope::All),
