@@ -76,7 +76,17 @@ fn downloads(found: &Exposure) {
         print_table(
             ["USER", "TOKEN", "NAME", "VERSION", "DELIVERED", "REFUSED", "FIRST", "LAST", "FROM"],
             by_token.iter().map(|one| {
-                let DownloadsByToken { version, user, token_id, token_name, addresses, delivered, refused, first, last } = one;
+                let DownloadsByToken {
+                    version,
+                    user,
+                    token_id,
+                    token_name,
+                    addresses,
+                    delivered,
+                    refused,
+                    first,
+                    last,
+                } = one;
                 [
                     user.clone(),
                     token_id.to_string(),

@@ -10,6 +10,7 @@ mod man;
 mod migrate;
 mod monitor;
 mod publisher;
+mod reserve;
 mod restore;
 mod serve;
 mod set;

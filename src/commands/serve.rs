@@ -199,7 +199,16 @@ impl Serving {
             threads: None,
         };
         let server = Server::start(site, listeners.requests)?;
-        Ok(Self { server, metrics, status_streams: connections.status_streams, health, counting, logging, working, pool })
+        Ok(Self {
+            server,
+            metrics,
+            status_streams: connections.status_streams,
+            health,
+            counting,
+            logging,
+            working,
+            pool,
+        })
     }
 
     /// Ends requests, then jobs, then the metrics. Requests to both servers have the grace period together.

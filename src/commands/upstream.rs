@@ -3,9 +3,9 @@
 use crate::admin::{self, upstreams};
 use crate::config::{RuleArguments, UpstreamCommand};
 use crate::database::upstream_rules::{Decision, Subject};
-use crate::process::{CommandError, Storage};
 use crate::process::operator_command::{on, operator};
 use crate::process::registry_address::known_address;
+use crate::process::{CommandError, Storage};
 
 pub(super) fn upstream(command: UpstreamCommand) -> Result<(), CommandError> {
     match command {

@@ -54,7 +54,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use access::{AccessOptions, SignInWay, WhoMayCreate};
 pub use admin::{
     AdminCommand, AuditOptions, CrateCommand, EmailCommand, EmailTestOptions, LimitsOptions, NewTokenOptions,
-    OwnerCommand, TeamCommand, TokenCommand, VersionCommand,
+    OwnerCommand, ReserveOptions, TeamCommand, TokenCommand, VersionCommand,
 };
 pub use backup::{BackupOptions, RestoreOptions};
 pub use check::{CheckOptions, ConfigCommand, ShowOptions};

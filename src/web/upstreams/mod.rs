@@ -14,6 +14,7 @@
 //! | `crate_files` | crate files: from the store, or fetched, checked and stored |
 //! | `transfer` | a crate file on its way |
 //! | `alarm`, `changes` | what an upstream never should do |
+//! | `names` | whether it has a crate of a name |
 //! | `index`, `download` | the endpoints |
 
 mod alarm;
@@ -28,6 +29,7 @@ mod index;
 mod index_file;
 mod lookup;
 mod measures;
+mod names;
 mod of_process;
 mod settings;
 mod transfer;
@@ -44,6 +46,7 @@ use super::index::plain_text::plain;
 use super::shortened::shortened;
 
 pub use cargo_config::cargo_config;
+pub use names::Looked;
 pub use of_process::{UpstreamError, Upstreams};
 pub use settings::UpstreamPlan;
 

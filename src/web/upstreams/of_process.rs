@@ -149,7 +149,12 @@ impl Upstreams {
         self.all().iter().map(move |of| (&*of.settings.name, &*of.settings.index, age(of)))
     }
 
-    fn all(&self) -> &[Arc<Upstream>] {
+    /// Where requests to upstreams run; None without upstreams.
+    pub(super) fn runtime(&self) -> Option<&Runtime> {
+        self.0.as_deref()?.runtime.as_ref()
+    }
+
+    pub(super) fn all(&self) -> &[Arc<Upstream>] {
         self.0.as_deref().map_or(&[], |parts| &parts.upstreams)
     }
 

@@ -194,10 +194,7 @@ impl Upstream {
     /// Runs one at a time for a path.
     async fn refresh(self: Arc<Self>, path: &str, age: Duration) -> Result<Option<Arc<IndexFile>>, FetchError> {
         let name = &self.settings.name;
-        let former = match self.memory.get(path) {
-            Some(file) => Some(file),
-            None => self.load(path).await,
-        };
+        let former = self.kept_file(path).await;
         if let Some(file) = former.as_ref().filter(|file| file.age() < age) {
             measures::index_file(name, measures::HIT);
             return Ok(Some(Arc::clone(file)).filter(|file| !file.is_of_no_version()));
@@ -344,12 +341,15 @@ impl Upstream {
 
     /// When a version was published, if a file that is kept says so. Asks nothing.
     pub async fn published_at(&self, name: &CrateName, version: &Version) -> Option<DateTime<Utc>> {
-        let path = index_path(name);
-        let file = match self.memory.get(&path) {
-            Some(file) => file,
-            None => self.load(&path).await?,
-        };
-        file.file.published_at(version)
+        self.kept_file(&index_path(name)).await?.file.published_at(version)
+    }
+
+    /// The file at a path of the index that is kept, however old. Asks nothing.
+    pub(super) async fn kept_file(&self, path: &str) -> Option<Arc<IndexFile>> {
+        match self.memory.get(path) {
+            Some(file) => Some(file),
+            None => self.load(path).await,
+        }
     }
 
     /// By what the versions of a crate are judged. The error if the rules were not read yet.
