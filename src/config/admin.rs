@@ -291,7 +291,7 @@ pub struct ReserveOptions {
     /// File with names, one on a line, in place of a single one; - for standard input
     #[arg(long, value_name = "FILE|-")]
     pub names: Option<PathBuf>,
-    /// Upstream that should have crates of these names; those that it lacks are reported, and reserved as well
+    /// Upstream that should have crates of these names; those that it lacks are reported
     #[arg(long, value_name = "UPSTREAM", value_parser = name)]
     pub from_upstream: Option<String>,
     /// Reason, shown to users who try to publish the name

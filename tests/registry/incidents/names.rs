@@ -40,7 +40,7 @@ fn a_new_name_that_an_upstream_has_is_a_warning_and_one_that_cannot_be_looked_up
     // Only a new name is looked up, and once.
     assert_eq!(advice("acme_tls", "1.1.0"), [""; 0]);
     assert_eq!(advice("mine", "1.0.0"), [""; 0]);
-    assert_eq!((upstream.count("/index/ac/me/acme_tls"), upstream.count("/index/mi/ne/mine")), (1, 1));
+    assert_eq!((upstream.count("/index/ac/me/acme-tls"), upstream.count("/index/mi/ne/mine")), (1, 1));
     upstream.set("/index/br/ok/broken", Behaviour::status(500));
     let unknown = advice("broken", "1.0.0");
     assert!(unknown[0].starts_with("it is not known whether other has a crate named `broken` ("), "{unknown:?}");
