@@ -13,6 +13,7 @@ use crate::database::catalog::{crates, reserved_names};
 use crate::jobs::crate_limit_changes::{self, described};
 use crate::jobs::delete_crate::{self, Accepted};
 use crate::jobs::name_reservations;
+use crate::package::CrateName;
 use crate::{jobs, queue};
 
 /// Changes the given limits of a name and prints the ones in effect. The name may have no crate yet.
@@ -115,18 +116,49 @@ pub fn delete(
     Ok(())
 }
 
-pub fn reserve(connection: &mut PgConnection, operator: &Actor, name: &str, reason: &str) -> Result<(), AdminError> {
-    let name = crate_name(name)?;
-    let reserved = name_reservations::reserve(connection, &name, reason, Administrator::Operator(operator))?;
-    if !reserved.changed {
-        say!("nothing changed: the name {name} is reserved for this reason already");
-        return Ok(());
+/// How names were given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    One,
+    Listed,
+}
+
+/// Reserves all of these names, or none.
+pub fn reserve(
+    connection: &mut PgConnection,
+    operator: &Actor,
+    (names, named): (&[CrateName], Named),
+    reason: &str,
+) -> Result<(), AdminError> {
+    let all = connection.transaction(|connection| {
+        let one = |name| name_reservations::reserve(connection, name, reason, Administrator::Operator(operator));
+        names.iter().map(one).collect::<Result<Vec<_>, _>>()
+    })?;
+    let mut changed = 0;
+    for (name, reserved) in names.iter().zip(&all) {
+        if !reserved.changed {
+            if named == Named::One {
+                say!("nothing changed: the name {name} is reserved for this reason already");
+            }
+            continue;
+        }
+        changed += 1;
+        say!(
+            "reserved the name {name}{}",
+            if reserved.has_crate { "; the existing crate of that name is unchanged" } else { "" }
+        );
     }
-    say!(
-        "reserved the name {name}{}",
-        if reserved.has_crate { "; the existing crate of that name is unchanged" } else { "" }
-    );
+    if named == Named::Listed && changed < names.len() {
+        say!("unchanged: {} names that are reserved for this reason already", names.len() - changed);
+    }
     Ok(())
+}
+
+/// Reports names that an upstream should have and lacks.
+pub fn complain_of_unknown(unknown: Option<(&str, &[CrateName])>) {
+    let Some((upstream, names)) = unknown.filter(|(_, names)| !names.is_empty()) else { return };
+    let names = names.iter().map(CrateName::as_str).collect::<Vec<_>>().join(", ");
+    complain!("warning: {upstream} has no crates of these names, which are reserved as well: {names}");
 }
 
 pub fn release(connection: &mut PgConnection, operator: &Actor, name: &str) -> Result<(), AdminError> {

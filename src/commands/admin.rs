@@ -186,9 +186,7 @@ fn of_crate(command: CrateCommand, operator: &Actor) -> Result<(), CommandError>
         CrateCommand::Limits { krate: None, output, storage, .. } => {
             on(&storage, |connection| admin::crates::all_limits(connection, output.json))
         }
-        CrateCommand::Reserve { name, reason, storage } => {
-            on(&storage, |connection| admin::crates::reserve(connection, operator, &name, &reason))
-        }
+        CrateCommand::Reserve(options) => super::reserve::reserve(&options, operator),
         CrateCommand::Delete { krate, reason, release_name, storage } => {
             on(&storage, |connection| admin::crates::delete(connection, operator, &krate, &reason, release_name))
         }

@@ -11,6 +11,7 @@ mod man;
 mod migrate;
 mod monitor;
 mod publisher;
+mod reserve;
 mod restore;
 mod serve;
 mod set;

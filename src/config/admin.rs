@@ -1,5 +1,6 @@
 //! Subcommands of `admin`.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
@@ -9,6 +10,7 @@ use crate::email::EmailAddress;
 
 use super::durations::duration;
 use super::output::OutputOptions;
+use super::upstream::{NamedUpstream, UpstreamTokenFile, name, token_file, upstream};
 use super::upstream_rules::{CrateOrVersion, ExposureOptions};
 use super::users::UserCommand;
 use super::{ImportOptions, StorageOptions};
@@ -236,15 +238,8 @@ pub enum CrateCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Reserve a crate name, so that only admins can publish it
-    Reserve {
-        name: String,
-        /// Reason, shown to users who try to publish the name
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-        #[command(flatten)]
-        storage: StorageOptions,
-    },
+    /// Reserve crate names, so that only admins can publish them
+    Reserve(Box<ReserveOptions>),
     /// Delete a crate with all its versions; its name and their numbers stay taken
     ///
     /// The index and the crate store lose the crate. Builds that have it in their Cargo.lock will fail. To make only new
@@ -286,6 +281,30 @@ pub enum CrateCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
+}
+
+/// Names to reserve.
+#[derive(Args, Debug, Clone)]
+pub struct ReserveOptions {
+    #[arg(required_unless_present = "names", conflicts_with = "names")]
+    pub name: Option<String>,
+    /// File with names, one on a line, in place of a single one; - for standard input
+    #[arg(long, value_name = "FILE|-")]
+    pub names: Option<PathBuf>,
+    /// Upstream that should have crates of these names; those that it lacks are reported
+    #[arg(long, value_name = "UPSTREAM", value_parser = name)]
+    pub from_upstream: Option<String>,
+    /// Reason, shown to users who try to publish the name
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Other registries that `serve` has; with the URLs of their indexes
+    #[arg(long = "upstream", hide = true, env = "SUPERCARGO_UPSTREAM", value_name = "NAME=URL", value_delimiter = ',', value_parser = upstream)]
+    pub upstreams: Vec<NamedUpstream>,
+    /// File with the token of a private upstream, as NAME=FILE; repeatable
+    #[arg(long = "upstream-token-file", hide = true, env = "SUPERCARGO_UPSTREAM_TOKEN_FILE", value_name = "NAME=FILE", value_delimiter = ',', value_parser = token_file)]
+    pub upstream_token_files: Vec<UpstreamTokenFile>,
+    #[command(flatten)]
+    pub storage: StorageOptions,
 }
 
 /// Limits of one crate, which replace the registry's.

@@ -56,7 +56,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use access::{AccessOptions, SignInWay, WhoMayCreate};
 pub use admin::{
     AdminCommand, AuditOptions, CrateCommand, EmailCommand, EmailTestOptions, LimitsOptions, NewTokenOptions,
-    OwnerCommand, TeamCommand, TokenCommand, VersionCommand,
+    OwnerCommand, ReserveOptions, TeamCommand, TokenCommand, VersionCommand,
 };
 pub use advisories::{AdvisoryOptions, AdvisorySource};
 pub use advisory::AdvisoryCommand;

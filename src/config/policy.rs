@@ -3,7 +3,9 @@
 use clap::Args;
 
 use crate::package::Policy;
-use crate::package::policy::{AllowedRegistries, ManifestMismatch, MetadataRules, RequiredMetadata, WarnOrRefuse};
+use crate::package::policy::{
+    AllowedRegistries, ManifestMismatch, MetadataRules, RequiredMetadata, UpstreamNames, WarnOrRefuse,
+};
 
 /// The rules for published packages.
 #[derive(Args, Debug, Clone)]
@@ -63,6 +65,12 @@ pub struct PolicyOptions {
     /// which were not committed, counts as another commit. Versions by tokens of users are not compared.
     #[arg(long, hide = true, env = "SUPERCARGO_COMMIT_MISMATCH", value_name = "warn|refuse", default_value_t)]
     pub commit_mismatch: WarnOrRefuse,
+    /// New crates with names that upstreams have: warn, refuse or off
+    ///
+    /// A Cargo.toml that leaves the registry out gets the crate of the upstream. Admins may publish such names. With `off`,
+    /// dependencies on crates.io that have the name of a crate of this registry cause no warning either.
+    #[arg(long, hide = true, env = "SUPERCARGO_UPSTREAM_NAMES", value_name = "warn|refuse|off", default_value_t)]
+    pub upstream_names: UpstreamNames,
 }
 
 impl PolicyOptions {
@@ -78,6 +86,7 @@ impl PolicyOptions {
             metadata_rules: self.metadata_rules.unwrap_or(usual),
             manifest_mismatch: self.manifest_mismatch,
             commit_mismatch: self.commit_mismatch,
+            upstream_names: self.upstream_names,
         }
     }
 }
@@ -88,7 +97,7 @@ mod tests {
 
     use super::PolicyOptions;
     use crate::package::Policy;
-    use crate::package::policy::{ManifestMismatch, MetadataRules, WarnOrRefuse};
+    use crate::package::policy::{ManifestMismatch, MetadataRules, UpstreamNames, WarnOrRefuse};
 
     #[derive(Parser)]
     struct Wrapped {
@@ -112,6 +121,7 @@ mod tests {
             metadata_rules: MetadataRules::Warn,
             manifest_mismatch: ManifestMismatch::Warn,
             commit_mismatch: WarnOrRefuse::Refuse,
+            upstream_names: UpstreamNames::Refuse,
         };
         let arguments = [
             "--require-metadata=readme",
@@ -122,6 +132,7 @@ mod tests {
             "--metadata-rules=warn",
             "--manifest-mismatch=warn",
             "--commit-mismatch=refuse",
+            "--upstream-names=refuse",
         ];
         assert_eq!(policy(&arguments).unwrap(), chosen);
         assert!(policy(&["--require-metadata=licence"]).is_err() && policy(&["--allowed-registries=x"]).is_err());

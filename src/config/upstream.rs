@@ -203,7 +203,7 @@ pub(super) fn upstream(text: &str) -> Result<NamedUpstream, String> {
     Ok(NamedUpstream { name, index: format!("{index}/") })
 }
 
-fn token_file(text: &str) -> Result<UpstreamTokenFile, String> {
+pub(super) fn token_file(text: &str) -> Result<UpstreamTokenFile, String> {
     let (given, file) = text.split_once('=').ok_or("use NAME=FILE, with the name of an --upstream")?;
     let file = PathBuf::from(file);
     if !file.is_absolute() {

@@ -111,20 +111,24 @@ pub fn unknown_dependencies(
     known: &Known,
     staged: &[CrateName],
 ) -> Result<Vec<UnknownDependency>, RequestError> {
-    let (asked, present) = &known.dependencies;
-    let names: Vec<&CrateName> = names.iter().copied().collect();
-    let found = if names.iter().all(|name| asked.binary_search(&name.canonical()).is_ok()) {
-        present.clone()
-    } else {
-        pool.with(|connection| crates::present_names_like(connection, &names))??
-    };
-    let unknown = names.into_iter().filter(|name| !found.contains(name) && !staged.contains(name));
+    let found = present(pool, names, known)?;
+    let unknown = names.iter().copied().filter(|name| !found.contains(name) && !staged.contains(name));
     Ok(unknown
         .map(|name| UnknownDependency {
             name: name.clone(),
             spelling: found.iter().find(|found| found.canonical() == name.canonical()).cloned(),
         })
         .collect())
+}
+
+/// The crates that are in the registry, in any spelling of these names. Only names that [`check`] did not look up are looked up now.
+pub fn present(pool: &Pool, names: &BTreeSet<&CrateName>, known: &Known) -> Result<Vec<CrateName>, RequestError> {
+    let (asked, present) = &known.dependencies;
+    if names.iter().all(|name| asked.binary_search(&name.canonical()).is_ok()) {
+        return Ok(present.clone());
+    }
+    let names: Vec<&CrateName> = names.iter().copied().collect();
+    Ok(pool.with(|connection| crates::present_names_like(connection, &names))??)
 }
 
 /// An accepted version.

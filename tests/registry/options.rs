@@ -100,7 +100,7 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
     ("admin owner list", &["json"]),
     ("admin crate limits", &["crate-size", "unpacked-size", "features", "dependencies", "reset", "json"]),
     ("admin crate delete", &["reason", "release-name"]),
-    ("admin crate reserve", &["reason"]),
+    ("admin crate reserve", &["names", "from-upstream", "reason"]),
     ("admin crate exposure", &["since", "json"]),
     ("admin crate reserved", &["json"]),
     ("admin version yank", &["message"]),

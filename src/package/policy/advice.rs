@@ -8,6 +8,7 @@ use super::super::excerpt::{Excerpt, enumerated, listed};
 use super::commit_mismatch::OtherCommit;
 use super::error::{MAX_DESCRIPTION, PolicyError, UnknownDependency, unknown};
 use super::labels::{MAX_CATEGORY, MAX_LABELS};
+use super::namesakes::NameAdvice;
 
 /// A warning in the response to an accepted publish, for the person who ran `cargo publish`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub enum Advice {
     Differences(Differences),
     /// The package was made from another commit than the ID token names.
     OtherCommit(OtherCommit),
+    /// Names that other registries have as well.
+    Name(NameAdvice),
 }
 
 impl fmt::Display for Advice {
@@ -70,6 +73,7 @@ impl fmt::Display for Advice {
             Self::Form(problem) => write!(f, "{problem}{}", consequence(problem)),
             Self::Differences(differences) => write!(f, "{differences}"),
             Self::OtherCommit(other) => write!(f, "{other}"),
+            Self::Name(names) => write!(f, "{names}"),
         }
     }
 }

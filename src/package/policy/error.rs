@@ -6,6 +6,7 @@ use super::address::Address;
 use super::commit_mismatch::OtherCommit;
 use super::labels::{MAX_CATEGORY, MAX_KEYWORD, MAX_LABELS};
 use super::licence::LicenceError;
+use super::namesakes::{Namesake, there};
 use super::registries::AllowedRegistries;
 use super::required::Field;
 
@@ -102,6 +103,14 @@ pub enum PolicyError {
     /// Dependencies are not in this registry.
     #[error("this registry has no crate named {}, which the package depends on: publish it here first, or correct the dependency's name or registry", unknown(.0))]
     UnknownDependencies(Vec<UnknownDependency>),
+    /// Upstreams have the name of a new crate.
+    #[error("{}, and this registry refuses such a name for `{name}`: choose a name that no one else has, or let an admin publish the first version", there(.by))]
+    Namesakes {
+        /// The new crate.
+        name: CrateName,
+        /// Who has the name.
+        by: Vec<Namesake>,
+    },
     /// Some systems cannot unpack the paths.
     #[error("some systems cannot unpack {}: rename these paths or leave them out with `exclude` in Cargo.toml", enumerated(.0.iter().map(ToString::to_string)))]
     UnportablePaths(Vec<UnportablePath>),

@@ -14,6 +14,7 @@ mod lengths;
 pub mod licence;
 pub mod manifest_mismatch;
 pub mod metadata_rules;
+pub mod namesakes;
 pub mod registries;
 pub mod required;
 pub mod warn_or_refuse;
@@ -26,13 +27,14 @@ use semver::VersionReq;
 use super::dependency::Dependency;
 use super::excerpt::Excerpt;
 use super::vcs_info::VcsInfo;
-use super::{Manifest, Refusal, UnportablePath};
+use super::{CrateName, Manifest, Refusal, UnportablePath};
 pub use advice::Advice;
 pub use error::{MAX_DESCRIPTION, PolicyError, UnknownDependency};
 pub use form::{check_categories, check_keywords};
 pub use lengths::MAX_URL;
 pub use manifest_mismatch::ManifestMismatch;
 pub use metadata_rules::MetadataRules;
+pub use namesakes::{NameAdvice, Namesake, UpstreamNames};
 pub use registries::AllowedRegistries;
 pub use required::{Field, RequiredMetadata};
 pub use warn_or_refuse::WarnOrRefuse;
@@ -58,6 +60,8 @@ pub struct Policy {
     pub manifest_mismatch: ManifestMismatch,
     /// Whether a package is refused that a trusted publisher did not make from the commit of its ID token.
     pub commit_mismatch: WarnOrRefuse,
+    /// What is done about new names that upstreams have as well.
+    pub upstream_names: UpstreamNames,
 }
 
 impl Policy {
@@ -121,6 +125,27 @@ impl Policy {
             (None, _) => Ok(None),
             (Some(other), WarnOrRefuse::Warn) => Ok(Some(Advice::OtherCommit(other))),
             (Some(other), WarnOrRefuse::Refuse) => Err(PolicyError::OtherCommit(other).into()),
+        }
+    }
+
+    /// Applies the policy to the name of a new crate that upstreams have. An admin may publish it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Policy`] if such names are refused.
+    pub fn check_namesakes(
+        &self,
+        name: &CrateName,
+        by: Vec<Namesake>,
+        is_admin: bool,
+    ) -> Result<Option<Advice>, Refusal> {
+        match self.upstream_names {
+            _ if by.is_empty() => Ok(None),
+            UpstreamNames::Off => Ok(None),
+            UpstreamNames::Refuse if !is_admin => Err(PolicyError::Namesakes { name: name.clone(), by }.into()),
+            UpstreamNames::Warn | UpstreamNames::Refuse => {
+                Ok(Some(Advice::Name(NameAdvice::Taken { name: name.clone(), by })))
+            }
         }
     }
 

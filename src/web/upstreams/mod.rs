@@ -20,6 +20,7 @@
 //! | `outages`, `state` | whether it answers, and what it is doing |
 //! | `judging`, `reading` | by what its versions are judged, and how that is read |
 //! | `alarm`, `changes` | what an upstream never should do |
+//! | `names` | whether it has a crate of a name |
 //! | `index`, `download`, `advisories` | the endpoints |
 
 mod advisories;
@@ -38,6 +39,7 @@ mod judging;
 mod known_versions;
 mod lookup;
 mod measures;
+mod names;
 mod of_process;
 mod outages;
 mod reading;
@@ -61,6 +63,7 @@ use super::index::plain_text::plain;
 use super::shortened::shortened;
 
 pub use cargo_config::cargo_config;
+pub use names::Looked;
 pub use of_process::{UpstreamError, Upstreams};
 pub use settings::{Places, Times, UpstreamPlan};
 pub use state::UpstreamState;

@@ -161,7 +161,12 @@ impl Upstreams {
         self.all().iter().map(|of| UpstreamState::of(of))
     }
 
-    fn all(&self) -> &[Arc<Upstream>] {
+    /// Where requests to upstreams run; None without upstreams.
+    pub(super) fn runtime(&self) -> Option<&Runtime> {
+        self.0.as_deref()?.runtime.as_ref()
+    }
+
+    pub(super) fn all(&self) -> &[Arc<Upstream>] {
         self.0.as_deref().map_or(&[], |parts| &parts.upstreams)
     }
 

@@ -220,12 +220,15 @@ impl Upstream {
 
     /// When a version was published, if a file that is kept says so. Asks nothing.
     pub async fn published_at(&self, name: &CrateName, version: &Version) -> Option<DateTime<Utc>> {
-        let path = index_path(name);
-        let file = match self.memory.get(&path) {
-            Some(file) => file,
-            None => self.load(&path).await?,
-        };
-        file.file.published_at(version)
+        self.kept_file(&index_path(name)).await?.file.published_at(version)
+    }
+
+    /// The file at a path of the index that is kept, however old. Asks nothing.
+    pub(super) async fn kept_file(&self, path: &str) -> Option<Arc<IndexFile>> {
+        match self.memory.get(path) {
+            Some(file) => Some(file),
+            None => self.load(path).await,
+        }
     }
 
     /// By what the versions of a crate are judged, and the number of that state. The error if the database was not read yet.

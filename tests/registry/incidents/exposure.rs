@@ -25,15 +25,15 @@ fn filled() -> TestRegistry {
     let registry = TestRegistry::with_upstream();
     let ann = registry.user("ann");
     for package in [
-        depending("core", &[("foo", "1.0", "normal", ACME)]),
+        depending("base", &[("foo", "1.0", "normal", ACME)]),
         depending("old", &[("foo", "0.9", "normal", ACME)]),
         depending("tested", &[("foo", "1.1", "dev", ACME_HERE)]),
         depending("elsewhere", &[("foo", "1.0", "normal", None)]),
-        depending("app", &[("core", "1", "normal", HERE), ("tested", "1", "normal", HERE)]),
-        depending("suite", &[("app", "1", "build", HERE), ("core", "1", "normal", HERE)]),
+        depending("app", &[("base", "1", "normal", HERE), ("tested", "1", "normal", HERE)]),
+        depending("suite", &[("app", "1", "build", HERE), ("base", "1", "normal", HERE)]),
         // In a circle, and not with this version.
         depending("plugin", &[("suite", "1", "dev", HERE)]),
-        depending("next", &[("core", "2", "normal", HERE)]),
+        depending("next", &[("base", "2", "normal", HERE)]),
         depending("beyond", &[("plugin", "1", "normal", HERE)]),
     ] {
         ann.publish(&package).good();
@@ -53,17 +53,17 @@ fn crates_that_may_take_the_version_are_listed_directly_and_through_others() {
     let root = registry.admin("root");
     let of = |version: &str| root.get(&format!("/api/v1/admin/upstreams/acme/exposure/Foo/{version}")).good().json();
     let found = of("1.2.0");
-    assert_eq!(names(&found["dependents"]), ["core on foo ^1.0", "tested on foo ^1.1"]);
-    assert_eq!(names(&found["transitive_dependents"]), ["app on core ^1", "suite on core ^1", "plugin on suite ^1"]);
+    assert_eq!(names(&found["dependents"]), ["base on foo ^1.0", "tested on foo ^1.1"]);
+    assert_eq!(names(&found["transitive_dependents"]), ["app on base ^1", "suite on base ^1", "plugin on suite ^1"]);
     assert_eq!(
         (&found["upstream"], &found["crate"], &found["version"], &found["published_at"]),
         (&json!("acme"), &json!("Foo"), &json!("1.2.0"), &Value::Null)
     );
-    assert_eq!(names(&of("1.0.3")["dependents"]), ["core on foo ^1.0"]);
+    assert_eq!(names(&of("1.0.3")["dependents"]), ["base on foo ^1.0"]);
     assert_eq!(names(&of("2.0.0")["dependents"]), [""; 0]);
     assert_eq!(names(&of("2.0.0")["transitive_dependents"]), [""; 0]);
     // A yanked version of a dependent is not its default version.
-    registry.user("ann").publish(&Package::new("core", "1.1.0")).good();
+    registry.user("ann").publish(&Package::new("base", "1.1.0")).good();
     registry.run_jobs();
     assert_eq!(names(&of("1.0.3")["dependents"]), [""; 0]);
 }
@@ -148,7 +148,7 @@ fn the_page_shows_downloads_and_dependents() {
     assert!(html.contains("action=\"/admin/upstreams/exposure\""), "{html}");
     let path = "/admin/upstreams/exposure?upstream=acme&crate=foo&version=1.0.0";
     let html = root.get(path).good().text();
-    for part in ["&lt;b&gt;ci&lt;/b&gt;", "href=\"/crates/core\"", "href=\"/crates/suite/1.0.0\"", "no longer logged"] {
+    for part in ["&lt;b&gt;ci&lt;/b&gt;", "href=\"/crates/base\"", "href=\"/crates/suite/1.0.0\"", "no longer logged"] {
         assert!(html.contains(part), "{part}: {html}");
     }
     let all = root.get("/admin/upstreams/exposure?upstream=acme&crate=foo&version=").good().text();
@@ -172,11 +172,11 @@ fn the_command_says_who_downloaded_it_and_what_it_does_not_know() {
     let served = Served::start(&["--upstream", &named, "--download-log-retention", "90days", "--auth-required"]);
     let token = served.token("ann");
     let get = |path: &str| http::get_as(&format!("{}{path}", served.url), &token).good();
-    http::publish(&served.url, &token, &depending("core", &[("foo", "1.0", "normal", Some(&upstream.sparse()))]))
+    http::publish(&served.url, &token, &depending("base", &[("foo", "1.0", "normal", Some(&upstream.sparse()))]))
         .good();
     get("/upstream/other/api/v1/crates/foo/1.0.0/download");
     get("/upstream/other/api/v1/crates/foo/1.0.0/download");
-    get("/api/v1/crates/core/1.0.0/download");
+    get("/api/v1/crates/base/1.0.0/download");
     let run = |command: &str, arguments: &[&str]| served.run(command, arguments);
     let json = |arguments: &[&str]| -> Value {
         let arguments = [arguments, &["--json", "--upstream", &named]].concat();
@@ -189,7 +189,7 @@ fn the_command_says_who_downloaded_it_and_what_it_does_not_know() {
         said.contains(", and the version was published on 2024-01-01 at 00:00 UTC: earlier downloads are not known.\n")
     );
     assert!(said.contains("\ndelivered 2 times, refused 0 times\n") && said.contains("\nann   1"), "{said}");
-    let table = "crates whose default version depends on it:\nCRATE  VERSION  DEPENDS ON  REQUIREMENT  KIND\ncore   1.0.0    foo         ^1.0         normal\n";
+    let table = "crates whose default version depends on it:\nCRATE  VERSION  DEPENDS ON  REQUIREMENT  KIND\nbase   1.0.0    foo         ^1.0         normal\n";
     assert!(said.ends_with(table), "{said}");
     // Of a version that was published after that, the log has all.
     let younger = json(&["other", "foo@1.1.0"]);
@@ -197,7 +197,7 @@ fn the_command_says_who_downloaded_it_and_what_it_does_not_know() {
     let said = run("upstream exposure", &["other", "foo@1.1.0", "--since", "1s"]);
     assert!(said.contains("it was not downloaded") || said.starts_with("note: "), "{said}");
     assert!(said.contains("which crates depend on it is not known: give the index of the upstream"), "{said}");
-    let own = run("admin crate exposure", &["core@1.0.0"]);
+    let own = run("admin crate exposure", &["base@1.0.0"]);
     assert!(own.contains("delivered 1 times") && own.ends_with("no crate's default version depends on it\n"), "{own}");
     assert!(!own.contains("note:"), "{own}");
     let nothing = served.command("upstream exposure").args(["other", "foo@1"]).output().unwrap();

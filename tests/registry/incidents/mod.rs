@@ -2,6 +2,7 @@
 
 mod exposure;
 mod logging;
+mod names;
 mod vanishing;
 
 use diesel::prelude::*;

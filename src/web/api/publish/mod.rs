@@ -271,7 +271,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Option<Accepted>, A
     let limits = known.limits.over(&settings.limits);
     let begun = storing::begin(app, caller, &request, &known);
     let package = app.cpu_slots.run(|| request.open(&settings.urls, &limits, settings.policy.manifest_mismatch))?;
-    let advice = judging::judge(app, &package, &known, (&[], caller.token.trusted.as_ref()))?;
+    let advice = judging::judge(app, &package, &known, (&[], caller))?;
     let line = Entry::new(&package, Utc::now()).to_line();
     limits.check_index_line(&line).map_err(Refusal::from)?;
     // Repeated under the crate's lock, because others publish as well.

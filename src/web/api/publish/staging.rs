@@ -48,7 +48,7 @@ pub(super) fn accept(
     let limits = known.limits.over(&settings.limits);
     let begun = storing::begin(app, caller, &request, &known);
     let package = app.cpu_slots.run(|| request.open(&settings.urls, &limits, settings.policy.manifest_mismatch))?;
-    let advice = judging::judge(app, &package, &known, (&siblings, caller.token.trusted.as_ref()))?;
+    let advice = judging::judge(app, &package, &known, (&siblings, caller))?;
     if is_of_publish {
         check_siblings(app, &package, (set, caller))?;
     }
