@@ -6,6 +6,7 @@ pub mod email;
 pub mod jobs;
 pub mod output;
 pub mod owners;
+pub mod pins;
 pub mod publishers;
 pub mod set_rules;
 pub mod sets;
@@ -55,6 +56,8 @@ pub enum AdminError {
     NoTeamYet(String),
     #[error(transparent)]
     Upstream(#[from] DecisionError),
+    #[error("{what} of {upstream} is not pinned, and nothing was changed: see `supercargo upstream pins`")]
+    NotPinned { what: String, upstream: String },
     #[error(transparent)]
     Inactive(#[from] Inactive),
     #[error(transparent)]

@@ -10,6 +10,7 @@
 pub mod access;
 pub mod admin;
 pub mod backup;
+mod bundle;
 pub mod check;
 pub mod cors;
 pub mod crate_store;
@@ -33,6 +34,7 @@ pub mod set;
 pub mod settings;
 pub mod storage;
 pub mod upstream;
+mod upstream_cache;
 mod upstream_rules;
 pub mod users;
 pub mod verify;
@@ -40,6 +42,7 @@ mod webhook;
 pub mod with;
 pub mod work;
 
+mod crate_or_version;
 mod durations;
 mod file;
 mod file_access;
@@ -56,8 +59,10 @@ pub use admin::{
     OwnerCommand, TeamCommand, TokenCommand, VersionCommand,
 };
 pub use backup::{BackupOptions, RestoreOptions};
+pub use bundle::{BundleCommand, BundleCreateOptions, BundleImportOptions};
 pub use check::{CheckOptions, ConfigCommand, ShowOptions};
 pub use cors::{CorsOptions, CorsOrigin};
+pub use crate_or_version::CrateOrVersion;
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use email::EmailOptions;
 pub use generate::{CompletionsOptions, ManOptions};
@@ -79,7 +84,8 @@ pub use set::{ApproveOptions, RuleCommand, SetCommand, SetFilesOptions};
 pub use settings::{Setting, Source};
 pub use storage::StorageOptions;
 pub use upstream::{Cooldown, NamedUpstream, UpstreamOptions, UpstreamTokenFile};
-pub use upstream_rules::{CrateOrVersion, RuleArguments, UpstreamCommand};
+pub use upstream_cache::{FetchOptions, MirrorOptions, PinOptions, UpstreamCacheOptions};
+pub use upstream_rules::{RuleArguments, UpstreamCommand};
 pub use users::{NewUsersOptions, RoleName, SignInLinkOptions, UserCommand};
 pub use verify::VerifyOptions;
 pub use webhook::{NewWebhookOptions, WebhookCommand, WebhookUpdateOptions};
@@ -195,9 +201,12 @@ pub enum Command {
     /// Tell other programs what happens
     #[command(subcommand)]
     Webhook(WebhookCommand),
-    /// Let crates of upstreams pass, or block them
+    /// Let crates of upstreams pass, or block them, and fill their cache
     #[command(subcommand)]
     Upstream(UpstreamCommand),
+    /// Carry crates to where there is no network
+    #[command(subcommand)]
+    Bundle(BundleCommand),
     /// Show, retry and discard background jobs
     #[command(subcommand)]
     Jobs(JobsCommand),

@@ -5,6 +5,7 @@ mod c_output;
 pub mod data_dir;
 pub mod download_counts;
 pub mod error;
+pub mod gathering;
 pub mod hardening;
 pub mod log;
 pub mod memory;

@@ -24,7 +24,7 @@ const UPSTREAM: &str = "upstream";
 pub enum StoreRole {
     /// Stores crate files; one process per machine.
     Stores,
-    /// Reads and removes crate files, beside a process that stores them.
+    /// Reads, adds and removes crate files, beside a process that stores them.
     Reads,
 }
 
@@ -189,7 +189,7 @@ impl Storage {
     }
 
     /// The store of the crate files of upstreams: beside the private ones, which no mistake here can remove.
-    pub fn upstream_store(&self, options: &CrateStoreOptions) -> Result<CrateStore, CommandError> {
+    pub fn upstream_store(&self, options: &CrateStoreOptions, role: StoreRole) -> Result<CrateStore, CommandError> {
         let below = match &options.crate_store {
             Some(CrateStorePlace::Bucket { bucket, prefix }) => {
                 let prefix = if prefix.is_empty() { UPSTREAM.to_owned() } else { format!("{prefix}/{UPSTREAM}") };
@@ -200,7 +200,10 @@ impl Storage {
         };
         std::fs::create_dir_all(&below)?;
         permissions::close_crates(&below)?;
-        Ok(CrateStore::local(&below)?)
+        Ok(match role {
+            StoreRole::Stores => CrateStore::local(&below)?,
+            StoreRole::Reads => CrateStore::attach(&below)?,
+        })
     }
 
     /// Stops the embedded PostgreSQL and releases the data directory.

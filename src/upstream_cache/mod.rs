@@ -5,5 +5,6 @@ pub mod cooldown;
 pub mod eviction;
 pub mod kept_file;
 pub mod lines;
+pub mod merging;
 pub mod rules;
 pub mod verdict;

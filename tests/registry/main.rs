@@ -41,6 +41,7 @@ mod measuring;
 mod metrics;
 mod migrations;
 mod monitoring;
+mod offline;
 mod operating;
 mod options;
 mod overload;

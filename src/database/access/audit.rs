@@ -83,6 +83,9 @@ pub enum Action {
     UpstreamHold,
     UpstreamBlock,
     UpstreamRelease,
+    UpstreamPin,
+    UpstreamUnpin,
+    UpstreamImport,
     UpstreamMismatch,
     UpstreamChange,
 }

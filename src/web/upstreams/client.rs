@@ -1,6 +1,6 @@
 //! Requests to one upstream: few at a time, with a pause when it asks for one or fails.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -63,7 +63,7 @@ impl FetchError {
     }
 
     /// Whether the upstream, or the way to it, is in trouble, and not this one file.
-    fn is_outage(&self) -> bool {
+    pub(super) fn is_outage(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
             Self::Status { status, .. } => *status >= 500 || matches!(status, 408 | 429),
@@ -88,7 +88,14 @@ pub struct Client {
     token: Option<(HeaderValue, Token)>,
     permits: Semaphore,
     pause: Mutex<Pause>,
+    pace: Mutex<Option<Pace>>,
     is_offline: bool,
+}
+
+/// The time between two requests, and when the next one may begin.
+struct Pace {
+    interval: Duration,
+    next: Instant,
 }
 
 /// Builds the HTTP client that all upstreams share.
@@ -117,7 +124,14 @@ pub fn http(contact: &str) -> Result<reqwest::Client, String> {
 
 impl Client {
     pub fn new(http: reqwest::Client, token: Option<(HeaderValue, Token)>, is_offline: bool) -> Self {
-        Self { http, token, permits: Semaphore::new(AT_ONCE), pause: Mutex::default(), is_offline }
+        Self {
+            http,
+            token,
+            permits: Semaphore::new(AT_ONCE),
+            pause: Mutex::default(),
+            pace: Mutex::default(),
+            is_offline,
+        }
     }
 
     /// A file of the index, unless it is still the one with these validators.
@@ -172,6 +186,7 @@ impl Client {
         }
         let unreachable = |problem: String| FetchError::Unreachable { url: url.to_owned(), problem };
         let permit = self.permits.acquire().await.map_err(|closed| unreachable(closed.to_string()))?;
+        self.keep_pace().await;
         let response = self.http.get(url).headers(headers).send().await;
         let response = response.map_err(|error| unreachable(describe(&error)))?;
         if let Some(wait) = retry_after(&response) {
@@ -211,17 +226,47 @@ impl Client {
         Ok(Answer::Sent { content: content.into(), etag, last_modified })
     }
 
+    /// Begins at most so many requests a second from now on.
+    pub fn set_rate(&self, per_second: f64) {
+        let pace = Pace { interval: Duration::from_secs_f64(1.0 / per_second), next: Instant::now() };
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = Some(pace);
+    }
+
+    async fn keep_pace(&self) {
+        let begin = {
+            let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(pace) = pace.as_mut() else { return };
+            let begin = pace.next.max(Instant::now());
+            pace.next = begin + pace.interval;
+            begin
+        };
+        tokio::time::sleep_until(begin.into()).await;
+    }
+
+    /// Whether it asks nothing.
+    pub fn is_offline(&self) -> bool {
+        self.is_offline
+    }
+
+    /// How long nothing is asked from now on.
+    pub fn pause_left(&self) -> Option<Duration> {
+        match self.check_pause() {
+            Err(FetchError::Pausing(_, left)) => Some(left),
+            _ => None,
+        }
+    }
+
     fn check_pause(&self) -> Result<(), FetchError> {
         if self.is_offline {
             return Err(FetchError::Offline);
         }
-        let pause = self.pause.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
         let left = pause.until.and_then(|until| until.checked_duration_since(Instant::now()));
         left.map_or(Ok(()), |left| Err(FetchError::Pausing(pause.reason.clone(), left)))
     }
 
     fn pause_for(&self, wait: Duration, reason: &str) {
-        let mut pause = self.pause.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + wait.min(LONGEST_PAUSE);
         pause.until = Some(pause.until.map_or(until, |earlier| earlier.max(until)));
         reason.clone_into(&mut pause.reason);
@@ -232,7 +277,7 @@ impl Client {
         match &answered {
             Err(error) if error.is_outage() => {
                 let failures = {
-                    let mut pause = self.pause.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
                     pause.failures = pause.failures.saturating_add(1);
                     pause.failures
                 };
@@ -242,7 +287,7 @@ impl Client {
                 }
             }
             Err(_) => {}
-            Ok(_) => self.pause.lock().unwrap_or_else(std::sync::PoisonError::into_inner).failures = 0,
+            Ok(_) => self.pause.lock().unwrap_or_else(PoisonError::into_inner).failures = 0,
         }
         answered
     }

@@ -9,7 +9,7 @@ use chrono::Utc;
 use quick_cache::Weighter;
 
 use crate::index::{IndexError, Oid, blob_id};
-use crate::upstream_cache::kept_file::KeptFile;
+use crate::upstream_cache::kept_file::{KeptFile, Stamp};
 use crate::upstream_cache::verdict::{Policy, Shown, shown};
 
 /// A file as it was shown, and by what.
@@ -22,6 +22,8 @@ struct LastShown {
 /// An index file in memory.
 pub struct IndexFile {
     pub file: KeptFile,
+    /// That of the file on the disk which it came from, or which it became.
+    pub(super) stamp: Option<Stamp>,
     /// When the upstream last confirmed it, in milliseconds.
     checked_at: AtomicI64,
     /// Since when the upstream says that there is no such file.
@@ -41,9 +43,9 @@ impl Weighter<String, Arc<IndexFile>> for ByWeight {
 }
 
 impl IndexFile {
-    pub(super) fn new(file: KeptFile) -> Self {
+    pub(super) fn new(file: KeptFile, stamp: Option<Stamp>) -> Self {
         let checked_at = AtomicI64::new(file.known.checked_at.timestamp_millis());
-        Self { file, checked_at, absent_since: Mutex::default(), shown: Mutex::default() }
+        Self { file, stamp, checked_at, absent_since: Mutex::default(), shown: Mutex::default() }
     }
 
     /// How long ago the upstream confirmed it. A clock that was set back makes it old.

@@ -14,6 +14,8 @@
 //! | `crate_files` | crate files: from the store, or fetched, checked and stored |
 //! | `transfer` | a crate file on its way |
 //! | `alarm` | what an upstream never should do |
+//! | `in_index` | what its index says of a version |
+//! | `obtaining` | versions that a command wants in the cache |
 //! | `index`, `download` | the endpoints |
 
 mod alarm;
@@ -23,11 +25,14 @@ mod crate_files;
 mod download;
 mod downloads;
 mod flights;
+mod in_index;
 mod index;
 mod index_file;
 mod lookup;
 mod measures;
+mod obtaining;
 mod of_process;
+mod perseverance;
 mod settings;
 mod transfer;
 mod upstream;
@@ -43,6 +48,7 @@ use super::index::plain_text::plain;
 use super::shortened::shortened;
 
 pub use cargo_config::cargo_config;
+pub use obtaining::{Listed, NotObtained, Obtained, Resolved};
 pub use of_process::{UpstreamError, Upstreams};
 pub use settings::UpstreamPlan;
 

@@ -194,10 +194,7 @@ impl Upstream {
     /// Runs one at a time for a path.
     async fn refresh(self: Arc<Self>, path: &str, age: Duration) -> Result<Option<Arc<IndexFile>>, FetchError> {
         let name = &self.settings.name;
-        let former = match self.memory.get(path) {
-            Some(file) => Some(file),
-            None => self.load(path).await,
-        };
+        let former = self.present(path).await;
         if let Some(file) = former.as_ref().filter(|file| file.age() < age) {
             measures::index_file(name, measures::HIT);
             return Ok(Some(Arc::clone(file)).filter(|file| !file.is_of_no_version()));
@@ -255,12 +252,22 @@ impl Upstream {
         FetchError::Undecodable { url: self.url(path), problem: why.to_owned() }
     }
 
+    /// The file in memory, or that of the disk if there is none or a command has written another one.
+    async fn present(&self, path: &str) -> Option<Arc<IndexFile>> {
+        let Some(file) = self.memory.get(path) else { return self.load(path).await };
+        let (kept, asked) = (self.kept.clone(), path.to_owned());
+        let stamp = self.runtime.spawn_blocking(move || kept.stamp(&asked)).await;
+        let is_other = matches!(stamp, Ok(Ok(Some(stamp))) if file.stamp != Some(stamp));
+        if is_other { self.load(path).await.or(Some(file)) } else { Some(file) }
+    }
+
     async fn load(&self, path: &str) -> Option<Arc<IndexFile>> {
         let (kept, asked) = (self.kept.clone(), path.to_owned());
         let read = self.runtime.spawn_blocking(move || kept.read(&asked)).await;
         match read.unwrap_or(Ok(None)) {
-            Ok(file) => {
-                let file = Arc::new(IndexFile::new(file?));
+            Ok(read) => {
+                let (file, stamp) = read?;
+                let file = Arc::new(IndexFile::new(file, Some(stamp)));
                 self.memory.insert(path.to_owned(), Arc::clone(&file));
                 Some(file)
             }
@@ -272,12 +279,18 @@ impl Upstream {
     }
 
     async fn keep(&self, path: &str, file: KeptFile) -> Arc<IndexFile> {
-        let (kept, at, written) = (self.kept.clone(), path.to_owned(), file.clone());
-        let written = self.runtime.spawn_blocking(move || kept.write(&at, &written)).await;
-        if let Ok(Err(error)) = written {
+        let (kept, at, content) = (self.kept.clone(), path.to_owned(), file.clone());
+        let written = self.runtime.spawn_blocking(move || {
+            let written = kept.write(&at, &content);
+            // What is on the disk instead counts no more.
+            let stamp = written.as_ref().map_or_else(|_| kept.stamp(&at).ok().flatten(), |stamp| Some(*stamp));
+            (written, stamp)
+        });
+        let (written, stamp) = written.await.unwrap_or_else(|panic| (Err(std::io::Error::other(panic)), None));
+        if let Err(error) = written {
             tracing::warn!(upstream = self.settings.name, path, %error, "an index file of an upstream cannot be kept on the disk");
         }
-        let file = Arc::new(IndexFile::new(file));
+        let file = Arc::new(IndexFile::new(file, stamp));
         self.memory.insert(path.to_owned(), Arc::clone(&file));
         self.absent.remove(path);
         file
