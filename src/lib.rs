@@ -41,6 +41,7 @@ pub mod source;
 // L3: what requests work and what inspects it
 pub mod admin;
 pub mod backup;
+pub mod bundle;
 pub mod import;
 pub mod monitor;
 pub mod verify;

@@ -8,6 +8,7 @@ pub mod exposure;
 pub mod jobs;
 pub mod output;
 pub mod owners;
+pub mod pins;
 pub mod publishers;
 pub mod set_rules;
 pub mod sets;
@@ -61,6 +62,8 @@ pub enum AdminError {
     NoAdvisory(String),
     #[error("there is no source of advisories about {0:?}: see `supercargo advisory status`")]
     NoAdvisories(String),
+    #[error("{what} of {upstream} is not pinned, and nothing was changed: see `supercargo upstream pins`")]
+    NotPinned { what: String, upstream: String },
     #[error(transparent)]
     Inactive(#[from] Inactive),
     #[error(transparent)]

@@ -3,6 +3,7 @@
 mod admin;
 mod advisory;
 mod backup;
+mod bundle;
 mod completions;
 mod config;
 mod import;
@@ -79,9 +80,8 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
             end_with_the_pipe().and_then(|()| publisher::publisher(command)).map(|()| ExitCode::SUCCESS)
         }
         Command::Set(command) => end_with_the_pipe().and_then(|()| set::set(command)).map(|()| ExitCode::SUCCESS),
-        Command::Upstream(command) => {
-            end_with_the_pipe().and_then(|()| upstream::upstream(command)).map(|()| ExitCode::SUCCESS)
-        }
+        Command::Upstream(command) => end_with_the_pipe().and_then(|()| upstream::upstream(command)),
+        Command::Bundle(command) => end_with_the_pipe().and_then(|()| bundle::bundle(command)),
         Command::Advisory(command) => {
             end_with_the_pipe().and_then(|()| advisory::advisory(command)).map(|()| ExitCode::SUCCESS)
         }

@@ -12,6 +12,7 @@ pub mod admin;
 mod advisories;
 mod advisory;
 pub mod backup;
+mod bundle;
 pub mod check;
 pub mod cors;
 pub mod crate_store;
@@ -35,6 +36,7 @@ pub mod set;
 pub mod settings;
 pub mod storage;
 pub mod upstream;
+mod upstream_cache;
 mod upstream_rules;
 pub mod users;
 pub mod verify;
@@ -42,6 +44,7 @@ mod webhook;
 pub mod with;
 pub mod work;
 
+mod crate_or_version;
 mod download_log;
 mod durations;
 mod file;
@@ -61,8 +64,10 @@ pub use admin::{
 pub use advisories::{AdvisoryOptions, AdvisorySource};
 pub use advisory::AdvisoryCommand;
 pub use backup::{BackupOptions, RestoreOptions};
+pub use bundle::{BundleCommand, BundleCreateOptions, BundleImportOptions};
 pub use check::{CheckOptions, ConfigCommand, ShowOptions};
 pub use cors::{CorsOptions, CorsOrigin};
+pub use crate_or_version::CrateOrVersion;
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use download_log::DownloadLogOptions;
 pub use email::EmailOptions;
@@ -85,7 +90,8 @@ pub use set::{ApproveOptions, RuleCommand, SetCommand, SetFilesOptions};
 pub use settings::{Setting, Source};
 pub use storage::StorageOptions;
 pub use upstream::{Cooldown, NamedUpstream, UpstreamOptions, UpstreamTokenFile};
-pub use upstream_rules::{CrateOrVersion, ExposureOptions, RuleArguments, UpstreamCommand};
+pub use upstream_cache::{FetchOptions, MirrorOptions, PinOptions, UpstreamCacheOptions};
+pub use upstream_rules::{ExposureOptions, RuleArguments, UpstreamCommand};
 pub use users::{NewUsersOptions, RoleName, SignInLinkOptions, UserCommand};
 pub use verify::VerifyOptions;
 pub use webhook::{NewWebhookOptions, WebhookCommand, WebhookUpdateOptions};
@@ -201,12 +207,15 @@ pub enum Command {
     /// Tell other programs what happens
     #[command(subcommand)]
     Webhook(WebhookCommand),
-    /// Let crates of upstreams pass, or block them
+    /// Let crates of upstreams pass, or block them, and fill their cache
     #[command(subcommand)]
     Upstream(UpstreamCommand),
     /// Read and list security advisories
     #[command(subcommand)]
     Advisory(AdvisoryCommand),
+    /// Carry crates to where there is no network
+    #[command(subcommand)]
+    Bundle(BundleCommand),
     /// Show, retry and discard background jobs
     #[command(subcommand)]
     Jobs(JobsCommand),

@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::StorageOptions;
+use super::crate_or_version::CrateOrVersion;
 use super::durations::duration;
 use super::output::OutputOptions;
 use super::upstream::{NamedUpstream, name, upstream};
-use crate::package::{CrateName, Version};
+use super::upstream_cache::{FetchOptions, MirrorOptions, PinOptions};
 
 #[derive(Subcommand, Debug)]
 pub enum UpstreamCommand {
@@ -65,6 +66,34 @@ pub enum UpstreamCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
+    /// Fetch the packages of lock files, so that they are in the cache
+    ///
+    /// Every file is checked against the index and the lock file. Works beside a running `serve`, and takes the same options of
+    /// upstreams. The exit code is 1 if something is missing, and 130 after an interruption; run it again to continue.
+    Fetch(Box<FetchOptions>),
+    /// Fetch versions and keep them in the cache, however long they are not used
+    Pin(Box<PinOptions>),
+    /// Let the files of a crate or a version be removed from the cache again
+    Unpin {
+        #[command(flatten)]
+        about: RuleArguments,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// List the pins of all upstreams, or of one
+    Pins {
+        #[arg(value_name = "UPSTREAM", value_parser = name)]
+        upstream: Option<String>,
+        #[command(flatten)]
+        output: OutputOptions,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Fetch whole crates of an upstream: those of a pattern or a list, or all
+    ///
+    /// Asks only for what is missing, and for index files that were confirmed longer ago than --upstream-fresh. The exit code is
+    /// 1 if something is missing, and 130 after an interruption; run it again to continue.
+    Mirror(Box<MirrorOptions>),
     /// List the rules of all upstreams, or of one
     Rules {
         #[arg(value_name = "UPSTREAM", value_parser = name)]
@@ -95,23 +124,4 @@ pub struct RuleArguments {
     /// Crate, or one version of it
     #[arg(value_name = "CRATE[@VERSION]", value_parser = CrateOrVersion::from_str)]
     pub about: CrateOrVersion,
-}
-
-/// A crate, or one version of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CrateOrVersion {
-    pub name: CrateName,
-    pub version: Option<Version>,
-}
-
-impl FromStr for CrateOrVersion {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (krate, version) = text.split_once('@').map_or((text, None), |(krate, version)| (krate, Some(version)));
-        let name = krate.parse().map_err(|error: crate::package::name::NameError| error.to_string())?;
-        let version = version.map(str::parse).transpose();
-        let version = version.map_err(|error: crate::package::version::VersionError| error.to_string())?;
-        Ok(Self { name, version })
-    }
 }

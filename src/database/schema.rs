@@ -482,6 +482,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    upstream_pins (id) {
+        id -> Integer,
+        upstream -> Text,
+        canonical_name -> Text,
+        crate_name -> Text,
+        version -> Text,
+        checksum -> Binary,
+        reason -> Text,
+        actor -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     upstream_rules (id) {
         id -> Integer,
         upstream -> Text,

@@ -24,6 +24,7 @@ pub mod index_path;
 pub mod limits;
 pub mod line_counts;
 pub(crate) mod link_segment;
+pub mod lock_file;
 pub mod manifest;
 pub mod metadata;
 pub mod name;

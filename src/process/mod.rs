@@ -6,6 +6,7 @@ pub mod data_dir;
 pub mod download_counts;
 pub mod download_log;
 pub mod error;
+pub mod gathering;
 pub mod hardening;
 pub mod log;
 pub mod memory;

@@ -24,7 +24,7 @@ const UPSTREAM: &str = "upstream";
 pub enum StoreRole {
     /// Stores crate files; one process per machine.
     Stores,
-    /// Reads and removes crate files, beside a process that stores them.
+    /// Reads, adds and removes crate files, beside a process that stores them.
     Reads,
 }
 
@@ -203,7 +203,10 @@ impl Storage {
         }
         std::fs::create_dir_all(&below)?;
         permissions::close_crates(&below)?;
-        Ok(CrateStore::local(&below)?)
+        Ok(match role {
+            StoreRole::Stores => CrateStore::local(&below)?,
+            StoreRole::Reads => CrateStore::attach(&below)?,
+        })
     }
 
     /// Stops the embedded PostgreSQL and releases the data directory.

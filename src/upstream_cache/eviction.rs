@@ -1,10 +1,18 @@
-//! What is removed of the kept crate files, so that they have no more than a number of bytes: those that were not used for longest.
+//! What is removed of the kept crate files, so that they have no more than a number of bytes: those that were not used for longest,
+//! and are not pinned.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::time::SystemTime;
 
+use diesel::Connection;
+
 use crate::crate_store::{CrateStore, CrateStoreError, StoredFile};
+use crate::database::{Pool, PoolError, upstream_pins};
 use crate::package::Checksum;
+
+/// How many files are removed at most while nothing can be pinned.
+const AT_ONCE: usize = 100;
 
 /// What a run removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,28 +20,80 @@ pub struct Evicted {
     /// Files and bytes that were removed.
     pub files: usize,
     pub bytes: u64,
-    /// The bytes that are left.
+    /// The bytes that are left, and those of them that are pinned.
     pub left: u64,
+    pub pinned: u64,
 }
 
-/// Removes files until at most `limit` bytes are left. In a directory the order is that of their use, in a bucket that of their
-/// writing. A file that is sent at this moment is sent to its end.
-pub fn run(store: &CrateStore, limit: u64) -> Result<Evicted, CrateStoreError> {
+/// Why files were not removed.
+#[derive(Debug, thiserror::Error)]
+pub enum EvictionError {
+    #[error(transparent)]
+    Store(#[from] CrateStoreError),
+    #[error("the pins cannot be read")]
+    Pins(#[from] diesel::result::Error),
+    #[error("the pins cannot be read")]
+    Pool(#[from] PoolError),
+}
+
+/// Removes files until at most `limit` bytes are left, or only pinned ones. In a directory the order is that of their use, in a
+/// bucket that of their writing. A file that is sent at this moment is sent to its end. Without the pins nothing is removed.
+pub fn run(store: &CrateStore, limit: u64, pool: &Pool) -> Result<Evicted, EvictionError> {
+    let (victims, mut evicted) = find(store, limit, pool)?;
+    for some in victims.chunks(AT_ONCE) {
+        pool.with(|connection| connection.transaction(|connection| remove(connection, store, some, &mut evicted)))??;
+    }
+    Ok(evicted)
+}
+
+/// The bytes that are kept, and those of them that are pinned.
+pub fn sizes(store: &CrateStore, pool: &Pool) -> Result<Evicted, EvictionError> {
+    Ok(find(store, u64::MAX, pool)?.1)
+}
+
+fn find(store: &CrateStore, limit: u64, pool: &Pool) -> Result<(Vec<(Checksum, u64)>, Evicted), EvictionError> {
     let mut files = Vec::new();
     for byte in 0..=u8::MAX {
         files.extend(store.list(byte)?.into_iter().filter(|file| file.checksum.is_some()));
     }
+    let pinned = pool.with(upstream_pins::checksums)??;
+    Ok(victims(files, limit, &pinned))
+}
+
+/// Removes files that were not pinned meanwhile.
+fn remove(
+    connection: &mut diesel::PgConnection,
+    store: &CrateStore,
+    files: &[(Checksum, u64)],
+    evicted: &mut Evicted,
+) -> Result<(), EvictionError> {
+    let checksums: Vec<Checksum> = files.iter().map(|(checksum, _)| *checksum).collect();
+    let pinned = upstream_pins::pinned_among(connection, &checksums)?;
+    for (checksum, size) in files.iter().filter(|(checksum, _)| !pinned.contains(checksum)) {
+        store.delete(*checksum)?;
+        evicted.files += 1;
+        evicted.bytes += size;
+        evicted.left -= size;
+    }
+    Ok(())
+}
+
+/// The files to remove, and what there is before.
+fn victims(mut files: Vec<StoredFile>, limit: u64, pinned: &HashSet<Checksum>) -> (Vec<(Checksum, u64)>, Evicted) {
     files.sort_by_key(|file| file.modified);
+    let is_pinned = |file: &StoredFile| file.checksum.is_some_and(|checksum| pinned.contains(&checksum));
     let mut evicted = Evicted { left: files.iter().map(|file| file.size).sum(), ..Evicted::default() };
-    for StoredFile { checksum, size, .. } in files {
-        if evicted.left <= limit {
+    evicted.pinned = files.iter().filter(|file| is_pinned(file)).map(|file| file.size).sum();
+    let (mut left, mut victims) = (evicted.left, Vec::new());
+    for file in files.iter().filter(|file| !is_pinned(file)) {
+        if left <= limit {
             break;
         }
-        let Some(checksum) = checksum else { continue };
-        store.delete(checksum)?;
-        evicted = Evicted { files: evicted.files + 1, bytes: evicted.bytes + size, left: evicted.left - size };
+        let Some(checksum) = file.checksum else { continue };
+        left -= file.size;
+        victims.push((checksum, file.size));
     }
-    Ok(evicted)
+    (victims, evicted)
 }
 
 /// Notes that a file was used, in a directory.
@@ -47,31 +107,34 @@ pub fn touch(store: &CrateStore, checksum: Checksum) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use bytes::Bytes;
+    use chrono::{TimeDelta, Utc};
 
     use super::*;
 
+    fn file(number: u8) -> StoredFile {
+        let checksum = Checksum::of(&[number]);
+        StoredFile {
+            location: CrateStore::place(checksum),
+            checksum: Some(checksum),
+            size: 100,
+            modified: Utc::now() - TimeDelta::hours(1) + TimeDelta::seconds(i64::from(number)),
+        }
+    }
+
     #[test]
-    fn what_was_not_used_for_longest_is_removed_first() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = CrateStore::local(directory.path()).unwrap();
-        let long_ago = SystemTime::now() - Duration::from_secs(3600);
-        let kept: Vec<Checksum> = (0..4u8)
-            .map(|number| {
-                let content = vec![number; 100];
-                let checksum = Checksum::of(&content);
-                store.put(checksum, Bytes::from(content)).unwrap();
-                let file = File::options().append(true).open(store.local_path(checksum).unwrap()).unwrap();
-                file.set_modified(long_ago + Duration::from_secs(u64::from(number))).unwrap();
-                checksum
-            })
-            .collect();
-        assert_eq!(run(&store, 400).unwrap(), Evicted { files: 0, bytes: 0, left: 400 });
-        touch(&store, kept[0]);
-        assert_eq!(run(&store, 250).unwrap(), Evicted { files: 2, bytes: 200, left: 200 });
-        let has = |place: usize| store.contains(kept[place]).unwrap();
-        assert_eq!([has(0), has(1), has(2), has(3)], [true, false, false, true]);
+    fn what_was_not_used_for_longest_is_removed_first_and_what_is_pinned_never() {
+        // In another order than that of their use.
+        let files = || [2, 0, 3, 1].map(file).to_vec();
+        let of = |limit: u64, pinned: &[u8]| {
+            let pinned = pinned.iter().map(|number| Checksum::of(&[*number])).collect();
+            let (victims, before) = victims(files(), limit, &pinned);
+            let numbers = (0..4).filter(|number| victims.iter().any(|(one, _)| *one == Checksum::of(&[*number])));
+            (numbers.collect::<Vec<u8>>(), before.left, before.pinned)
+        };
+        assert_eq!(of(400, &[]), (vec![], 400, 0));
+        assert_eq!(of(250, &[]), (vec![0, 1], 400, 0));
+        assert_eq!(of(250, &[0]), (vec![1, 2], 400, 100));
+        assert_eq!(of(0, &[0, 3]), (vec![1, 2], 400, 200));
+        assert_eq!(of(0, &[0, 1, 2, 3]), (vec![], 400, 400));
     }
 }

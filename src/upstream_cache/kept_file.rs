@@ -1,9 +1,11 @@
 //! An index file of another registry as it is kept: one line of JSON with what is known of it, and then its bytes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -93,6 +95,20 @@ impl KeptFile {
     }
 }
 
+/// By what a kept file is known to be another one: commands write such files beside a running `serve`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    modified: SystemTime,
+    inode: u64,
+    size: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> io::Result<Self> {
+        Ok(Self { modified: metadata.modified()?, inode: metadata.ino(), size: metadata.len() })
+    }
+}
+
 /// The directory with the index files of one upstream.
 #[derive(Clone, Debug)]
 pub struct KeptFiles(PathBuf);
@@ -103,16 +119,27 @@ impl KeptFiles {
     }
 
     /// The file that is kept for a path of the index. A damaged one is none.
-    pub fn read(&self, path: &str) -> io::Result<Option<KeptFile>> {
-        match fs::read(self.0.join(path)) {
-            Ok(bytes) => Ok(KeptFile::parse(bytes)),
+    pub fn read(&self, path: &str) -> io::Result<Option<(KeptFile, Stamp)>> {
+        let mut opened = match File::open(self.0.join(path)) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            opened => opened?,
+        };
+        let stamp = Stamp::of(&opened.metadata()?)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(stamp.size).unwrap_or_default());
+        opened.read_to_end(&mut bytes)?;
+        Ok(KeptFile::parse(bytes).map(|file| (file, stamp)))
+    }
+
+    /// The stamp of the file that is kept for a path.
+    pub fn stamp(&self, path: &str) -> io::Result<Option<Stamp>> {
+        match fs::metadata(self.0.join(path)) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-            Err(error) => Err(error),
+            found => Stamp::of(&found?).map(Some),
         }
     }
 
     /// Keeps a file, unless the disk is nearly full, in place of the one before. After a crash it is the one or the other.
-    pub fn write(&self, path: &str, file: &KeptFile) -> io::Result<()> {
+    pub fn write(&self, path: &str, file: &KeptFile) -> io::Result<Stamp> {
         fault::point("upstream.index_unwritten").map_err(io::Error::other)?;
         let place = self.0.join(path);
         let directory = place.parent().unwrap_or(&self.0);
@@ -128,8 +155,10 @@ impl KeptFiles {
         // Otherwise a power failure could leave the name without the content.
         written.as_file().sync_data()?;
         fault::point("upstream.index_unnamed").map_err(io::Error::other)?;
+        let stamp = Stamp::of(&written.as_file().metadata()?)?;
         written.persist(place)?;
-        fault::point("upstream.index_written").map_err(io::Error::other)
+        fault::point("upstream.index_written").map_err(io::Error::other)?;
+        Ok(stamp)
     }
 
     pub fn remove(&self, path: &str) -> io::Result<()> {
@@ -159,8 +188,11 @@ mod tests {
         assert_eq!(files.read("3/f/foo").unwrap(), None);
         for etag in ["one", "two"] {
             let file = KeptFile::sent(content(&[("1.0.0", None)]), (Some(etag.to_owned()), None), None);
-            files.write("3/f/foo", &file).unwrap();
-            assert_eq!(files.read("3/f/foo").unwrap(), Some(file));
+            let before = files.stamp("3/f/foo").unwrap();
+            let stamp = files.write("3/f/foo", &file).unwrap();
+            assert_ne!(before, Some(stamp));
+            assert_eq!(files.read("3/f/foo").unwrap(), Some((file, stamp)));
+            assert_eq!(files.stamp("3/f/foo").unwrap(), Some(stamp));
         }
         assert_eq!(fs::read_dir(directory.path().join("crates-io/3/f")).unwrap().count(), 1);
         let place = directory.path().join("crates-io/3/f/foo");

@@ -6,6 +6,7 @@ pub mod cooldown;
 pub mod eviction;
 pub mod kept_file;
 pub mod lines;
+pub mod merging;
 pub mod rules;
 pub mod shared_file;
 pub mod verdict;

@@ -26,7 +26,7 @@ const LAYERS: [&[&str]; 6] = [
     // Options name limits of packages.
     &["config", "crate_store", "database", "highlight", "index", "postgres", "queue", "upstream"],
     &["advisory_sources", "checks", "exposure", "jobs", "markdown", "oidc", "source", "upstream_cache"],
-    &["admin", "backup", "import", "monitor", "verify", "web"],
+    &["admin", "backup", "bundle", "import", "monitor", "verify", "web"],
     &["credential", "process"],
     &["commands"],
 ];

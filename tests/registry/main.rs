@@ -43,6 +43,7 @@ mod measuring;
 mod metrics;
 mod migrations;
 mod monitoring;
+mod offline;
 mod operating;
 mod options;
 mod overload;

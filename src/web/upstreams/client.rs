@@ -64,7 +64,7 @@ impl FetchError {
     }
 
     /// Whether the upstream, or the way to it, is in trouble, and not this one file.
-    fn is_outage(&self) -> bool {
+    pub(super) fn is_outage(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
             Self::Status { status, .. } => *status >= 500 || matches!(status, 408 | 429),
@@ -90,7 +90,14 @@ pub struct Client {
     permits: Semaphore,
     pause: Mutex<Pause>,
     pub outages: Outages,
+    pace: Mutex<Option<Pace>>,
     is_offline: bool,
+}
+
+/// The time between two requests, and when the next one may begin.
+struct Pace {
+    interval: Duration,
+    next: Instant,
 }
 
 /// Builds the HTTP client that all upstreams share.
@@ -119,7 +126,15 @@ pub fn http(contact: &str) -> Result<reqwest::Client, String> {
 
 impl Client {
     pub fn new(http: reqwest::Client, token: Option<(HeaderValue, Token)>, outages: Outages, is_offline: bool) -> Self {
-        Self { http, token, permits: Semaphore::new(AT_ONCE), pause: Mutex::default(), outages, is_offline }
+        Self {
+            http,
+            token,
+            permits: Semaphore::new(AT_ONCE),
+            pause: Mutex::default(),
+            outages,
+            pace: Mutex::default(),
+            is_offline,
+        }
     }
 
     /// Until when nothing is requested, if a pause is on.
@@ -180,6 +195,7 @@ impl Client {
         }
         let unreachable = |problem: String| FetchError::Unreachable { url: url.to_owned(), problem };
         let permit = self.permits.acquire().await.map_err(|closed| unreachable(closed.to_string()))?;
+        self.keep_pace().await;
         let response = self.http.get(url).headers(headers).send().await;
         let response = response.map_err(|error| unreachable(describe(&error)))?;
         if let Some(wait) = retry_after(&response) {
@@ -222,6 +238,33 @@ impl Client {
     /// Whether nothing would be asked at this moment.
     pub fn asks_nothing(&self) -> bool {
         self.check_pause().is_err()
+    }
+
+    /// Begins at most so many requests a second from now on.
+    pub fn set_rate(&self, per_second: f64) {
+        let pace = Pace { interval: Duration::from_secs_f64(1.0 / per_second), next: Instant::now() };
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = Some(pace);
+    }
+
+    async fn keep_pace(&self) {
+        let begin = {
+            let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(pace) = pace.as_mut() else { return };
+            let begin = pace.next.max(Instant::now());
+            pace.next = begin + pace.interval;
+            begin
+        };
+        tokio::time::sleep_until(begin.into()).await;
+    }
+
+    /// Whether it asks nothing.
+    pub fn is_offline(&self) -> bool {
+        self.is_offline
+    }
+
+    /// How long nothing is asked from now on.
+    pub fn pause_left(&self) -> Option<Duration> {
+        self.pausing_until().map(|until| until.saturating_duration_since(Instant::now()))
     }
 
     fn check_pause(&self) -> Result<(), FetchError> {

@@ -8,21 +8,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use chrono::Utc;
 
 use super::client::FetchError;
 use super::crate_files::CrateFiles;
-use super::index_file::IndexFile;
+use super::in_index::{InIndex, find};
 use super::lookup::{UNREAD, no_answer, no_upstream};
 use super::measures;
 use super::transfer::{Transfer, TransferError};
 use super::upstream::Upstream;
-use crate::package::characters::Plain;
 use crate::package::index_path::index_path;
-use crate::package::{Checksum, CrateName, Version};
-use crate::upstream_cache::advisories::Noted;
-use crate::upstream_cache::cooldown::in_words;
-use crate::upstream_cache::lines::lines;
 use crate::upstream_cache::verdict::{Delivery, Policy, Verdict};
 use crate::web::answers::crate_file::{self, FileRequest, Source, VersionFile};
 use crate::web::answers::held_body::HeldBody;
@@ -37,15 +31,6 @@ const WHOLE: u64 = 256 * 1024;
 /// How long a client waits for that. Then the file is sent as it comes, or not at all if nothing has come: cargo gives up after
 /// half a minute without a byte.
 const LONGEST: Duration = Duration::from_secs(20);
-
-/// What the index says of a version.
-struct InIndex {
-    index: Arc<IndexFile>,
-    /// The name in the spelling of its index.
-    name: CrateName,
-    checksum: Checksum,
-    verdict: Verdict,
-}
 
 pub(super) async fn download(
     State(app): State<App>,
@@ -86,7 +71,8 @@ async fn deliver(
     let refused = || {
         let is_vulnerable = matches!(found.verdict, Verdict::Vulnerable(..));
         outcome(if is_vulnerable { measures::VULNERABLE } else { measures::REFUSED });
-        Ok(refusal(upstream, (&file.name, &file.num), &found, policy))
+        let why = found.refusal(&upstream.settings.name, (&file.name, &file.num), policy);
+        Ok(plain(StatusCode::FORBIDDEN, why))
     };
     let delivery = found.verdict.delivery(upstream.settings.cooldowns.is_strict);
     if delivery == Delivery::Never {
@@ -117,46 +103,6 @@ async fn deliver(
         }
         Some(Err(error)) => Ok(failed(upstream, &error)),
     }
-}
-
-/// Why a version is not delivered, and what its user can do.
-fn refusal(upstream: &Upstream, (name, version): (&CrateName, &Version), found: &InIndex, policy: &Policy) -> Response {
-    let of = &upstream.settings.name;
-    let text = match &found.verdict {
-        Verdict::Young(until) => format!(
-            "{name}@{version} is too young: this registry passes on versions of {of} when they are {} old, this one from {} UTC on. Use an \
-             older version, or ask the operator of this registry",
-            policy.age.map(in_words).unwrap_or_default(),
-            until.format("%Y-%m-%d %H:%M")
-        ),
-        Verdict::Held(reason) => format!(
-            "{name}@{version} of {of} is on hold in this registry: {reason}. Use another version, or ask the operator of this registry"
-        ),
-        Verdict::Blocked(reason) => format!("{name}@{version} of {of} is blocked in this registry: {reason}"),
-        Verdict::Changed(first) => format!(
-            "{of} has changed {name}@{version}: its SHA-256 was {first} and is {} now, which never happens to a version. It is not \
-             delivered; tell the operator of this registry",
-            found.checksum
-        ),
-        Verdict::Vulnerable(advisory, _) => vulnerable((name, version), advisory),
-        Verdict::Passes => format!("{name}@{version} of {of} is not delivered"),
-    };
-    plain(StatusCode::FORBIDDEN, text)
-}
-
-/// What an advisory says of a version, and what to use instead.
-fn vulnerable((name, version): (&CrateName, &Version), advisory: &Noted) -> String {
-    let Noted { id, title, url, severity, ranges } = advisory;
-    let see = url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
-    let instead = match ranges.patched() {
-        [] => "No version is patched: use another crate".to_owned(),
-        patched => format!("Use {}", patched.join(" or ")),
-    };
-    let text = format!(
-        "{name}@{version} is not delivered by this registry: {id} ({severity}) affects it: {title}{see}. {instead}, or ask the operator \
-         of this registry"
-    );
-    Plain(&text).to_string()
 }
 
 /// The answer from the store: from its memory, unless the use of the file has to be noted.
@@ -190,33 +136,6 @@ fn streamed(file: &VersionFile, transfer: Arc<Transfer>) -> Response {
     let followed = Body::from_stream(Arc::clone(&transfer).follow());
     // A client that reads too slowly would keep the memory of the pieces.
     crate_file::streamed(file, length, Body::new(HeldBody::watched(followed, transfer)))
-}
-
-/// What the index says of a version. A version that the kept file lacks may be there since a moment.
-async fn find(
-    upstream: &Arc<Upstream>,
-    (name, version): (&CrateName, &Version),
-    policy: &Policy,
-) -> Result<Option<InIndex>, FetchError> {
-    let path = index_path(name);
-    let Some(file) = upstream.index_file(&path).await? else { return Ok(None) };
-    if let Some(found) = in_file(&file, version, policy) {
-        return Ok(Some(found));
-    }
-    let newer = upstream.check_again_soon(&path, &file).await?;
-    Ok(newer.and_then(|file| in_file(&file, version, policy)))
-}
-
-fn in_file(file: &Arc<IndexFile>, version: &Version, policy: &Policy) -> Option<InIndex> {
-    let wanted = version.to_string();
-    let line = lines(&file.file.content).find_map(|(_, line)| line.filter(|line| line.vers == wanted))?;
-    let verdict = policy.judge(&file.file, &line, Utc::now());
-    Some(InIndex {
-        index: Arc::clone(file),
-        name: line.name.parse().ok()?,
-        checksum: line.cksum.parse().ok()?,
-        verdict,
-    })
 }
 
 fn failed(upstream: &Upstream, error: &TransferError) -> Response {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use quick_cache::Weighter;
 
 use crate::index::{IndexError, Oid, blob_id};
-use crate::upstream_cache::kept_file::KeptFile;
+use crate::upstream_cache::kept_file::{KeptFile, Stamp};
 use crate::upstream_cache::verdict::{Policy, Shown, shown};
 
 /// A file as it was shown, and by what.
@@ -32,6 +32,8 @@ pub struct IndexFile {
     pub file: KeptFile,
     /// Its revision in the database; None if it is not there.
     pub(super) revision: Option<i64>,
+    /// That of the file on the disk which it came from, or which it became.
+    pub(super) stamp: Option<Stamp>,
     /// When the upstream last confirmed it, in milliseconds.
     checked_at: AtomicI64,
     /// Since when the upstream says that there is no such file.
@@ -53,7 +55,13 @@ impl Weighter<String, Arc<IndexFile>> for ByWeight {
 impl IndexFile {
     pub(super) fn new(file: KeptFile, revision: Option<i64>) -> Self {
         let checked_at = AtomicI64::new(file.known.checked_at.timestamp_millis());
-        Self { file, revision, checked_at, absent_since: Mutex::default(), shown: Mutex::default() }
+        let (absent_since, shown) = (Mutex::default(), Mutex::default());
+        Self { file, revision, stamp: None, checked_at, absent_since, shown }
+    }
+
+    /// The same, which came from a file on the disk, or became one.
+    pub(super) fn stamped(self, stamp: Option<Stamp>) -> Self {
+        Self { stamp, ..self }
     }
 
     /// How long ago the upstream confirmed it. A clock that was set back makes it old.

@@ -19,8 +19,10 @@
 //! | `transfer` | a crate file on its way |
 //! | `outages`, `state` | whether it answers, and what it is doing |
 //! | `judging`, `reading` | by what its versions are judged, and how that is read |
+//! | `in_index` | what its index says of a version |
 //! | `alarm`, `changes` | what an upstream never should do |
 //! | `names` | whether it has a crate of a name |
+//! | `obtaining`, `perseverance` | versions that a command wants in the cache |
 //! | `index`, `download`, `advisories` | the endpoints |
 
 mod advisories;
@@ -33,6 +35,7 @@ mod crate_files;
 mod download;
 mod downloads;
 mod flights;
+mod in_index;
 mod index;
 mod index_file;
 mod judging;
@@ -40,8 +43,10 @@ mod known_versions;
 mod lookup;
 mod measures;
 mod names;
+mod obtaining;
 mod of_process;
 mod outages;
+mod perseverance;
 mod reading;
 pub(super) mod recall;
 mod refresh;
@@ -64,6 +69,7 @@ use super::shortened::shortened;
 
 pub use cargo_config::cargo_config;
 pub use names::Looked;
+pub use obtaining::{Listed, NotObtained, Obtained, Resolved};
 pub use of_process::{UpstreamError, Upstreams};
 pub use settings::{Places, Times, UpstreamPlan};
 pub use state::UpstreamState;

@@ -22,10 +22,11 @@ use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::download_log::downloads::Subject;
 use crate::database::upstream_sharing::requests;
+use crate::error_chain::ErrorChain;
 use crate::exposure::Question;
 use crate::exposure::dependents::Source;
 use crate::package::{CrateName, Version};
-use crate::upstream_cache::eviction;
+use crate::upstream_cache::eviction::{self, Evicted};
 use crate::web::extract::path::as_in_a_url;
 use crate::web::shortened::shortened;
 
@@ -33,6 +34,8 @@ use crate::web::shortened::shortened;
 const EVICTION: Duration = Duration::from_secs(600);
 /// How often rules about crates, and advisories, are read.
 const RULES: Duration = Duration::from_secs(2);
+/// How long the end waits for what is being written.
+const END: Duration = Duration::from_secs(10);
 /// The threads for requests to upstreams.
 const THREADS: usize = 2;
 
@@ -43,6 +46,8 @@ pub struct Upstreams(Option<Arc<Parts>>);
 struct Parts {
     upstreams: Vec<Arc<Upstream>>,
     files: CrateFiles,
+    /// Of kept crate files.
+    max_bytes: u64,
     alarm: Alarm,
     /// The database, if machines share index files.
     shared: Option<Arc<SharedDatabase>>,
@@ -84,18 +89,28 @@ impl Upstreams {
                 one(plan, times, (http.clone(), alarm.clone()), kept).map(Arc::new)
             })
             .collect();
-        evict_regularly(handle, places.crate_files.clone(), places.max_bytes);
         Ok(Self(Some(Arc::new(Parts {
             upstreams: upstreams?,
             files: CrateFiles::new(places.crate_files),
+            max_bytes: places.max_bytes,
             alarm,
             shared,
             runtime: Some(runtime),
         }))))
     }
 
-    /// Reads the rules about crates and the advisories now, and again every few seconds.
+    /// Reads the rules about crates and the advisories now, and again every few seconds, and removes crate files that are too many
+    /// from time to time.
     pub fn attend(&self, pool: &Pool) {
+        let Some(parts) = &self.0 else { return };
+        if let Some(runtime) = &parts.runtime {
+            evict_regularly(runtime.handle(), parts.files.store().clone(), (parts.max_bytes, pool));
+        }
+        self.follow_rules(pool);
+    }
+
+    /// Reads the rules about crates and the advisories now, and again every few seconds.
+    pub fn follow_rules(&self, pool: &Pool) {
         let Some(parts) = &self.0 else { return };
         let upstreams = parts.upstreams.clone();
         parts.alarm.attend(pool);
@@ -117,6 +132,14 @@ impl Upstreams {
                 }
             }
         });
+    }
+
+    /// Ends what is under way, and waits until alarms are in the audit log. For a command, which has no clones.
+    pub fn end(self) {
+        let parts = self.0.and_then(Arc::into_inner);
+        if let Some(runtime) = parts.and_then(|mut parts| parts.runtime.take()) {
+            runtime.shutdown_timeout(END);
+        }
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Arc<Upstream>> {
@@ -208,28 +231,38 @@ fn tidy_regularly(handle: &Handle, shared: Arc<SharedDatabase>) {
     });
 }
 
-fn evict_regularly(handle: &Handle, store: CrateStore, max_bytes: u64) {
+fn evict_regularly(handle: &Handle, store: CrateStore, (max_bytes, pool): (u64, &Pool)) {
+    let pool = pool.clone();
     handle.spawn(async move {
         let mut ticks = tokio::time::interval(EVICTION);
         loop {
             ticks.tick().await;
-            let store = store.clone();
-            let run = tokio::task::spawn_blocking(move || eviction::run(&store, max_bytes)).await;
+            let (store, pool) = (store.clone(), pool.clone());
+            let run = tokio::task::spawn_blocking(move || eviction::run(&store, max_bytes, &pool)).await;
             match run {
-                Ok(Ok(evicted)) if evicted.files > 0 => {
-                    tracing::info!(
-                        files = evicted.files,
-                        bytes = evicted.bytes,
-                        left = evicted.left,
-                        "removed kept crate files of upstreams"
-                    );
+                Ok(Ok(evicted)) => report(&evicted, max_bytes),
+                Ok(Err(error)) => {
+                    let error = ErrorChain::of(&error);
+                    tracing::error!(%error, "kept crate files of upstreams are not removed");
                 }
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::error!(%error, "kept crate files of upstreams cannot be removed"),
                 Err(panic) => tracing::error!(%panic, "kept crate files of upstreams cannot be removed"),
             }
         }
     });
+}
+
+fn report(evicted: &Evicted, max_bytes: u64) {
+    let Evicted { files, bytes, left, pinned } = *evicted;
+    if files > 0 {
+        tracing::info!(files, bytes, left, "removed kept crate files of upstreams");
+    }
+    if let Some(excess) = pinned.checked_sub(max_bytes).filter(|excess| *excess > 0) {
+        tracing::warn!(
+            pinned,
+            excess,
+            "the pinned crate files of upstreams alone are larger than --upstream-cache-size: raise it, or remove pins"
+        );
+    }
 }
 
 /// The last owner may be a task, which must not wait for the end of the runtime.

@@ -27,10 +27,7 @@ struct Beginning {
 impl Upstream {
     /// Asks whether a file has changed that was confirmed so long ago. Runs one at a time for a path.
     pub(super) async fn refresh(self: Arc<Self>, path: &str, age: Duration) -> Fetched {
-        let former = match self.memory.get(path) {
-            Some(file) => Some(file),
-            None => self.load(path).await,
-        };
+        let former = self.present(path).await;
         if let Some(file) = former.as_ref().filter(|file| file.age() < age) {
             measures::index_file(&self.settings.name, measures::HIT);
             return Ok(Some(Arc::clone(file)).filter(|file| !file.is_of_no_version()));
@@ -45,6 +42,12 @@ impl Upstream {
             lease.end(outcome).await;
         }
         fetched
+    }
+
+    /// The file in memory, or that of the shelf if there is none or a command has written another one.
+    async fn present(&self, path: &str) -> Option<Arc<IndexFile>> {
+        let Some(file) = self.memory.get(path) else { return self.load(path).await };
+        if self.shelf.has_other(path, &file).await { self.load(path).await.or(Some(file)) } else { Some(file) }
     }
 
     /// What this process begins with, if it is the one that asks. Otherwise what the upstream answered to another one.

@@ -34,19 +34,42 @@ impl Shelf {
     /// The file that is kept for a path. A damaged one is none.
     pub(super) async fn read(&self, path: &str) -> io::Result<Option<IndexFile>> {
         let Some(sharing) = &self.sharing else {
-            return Ok(self.read_directory(path).await?.map(|file| IndexFile::new(file, None)));
+            return self.read_directory(path).await;
         };
         match sharing.read(path).await {
             // Before machines shared the files, this one may have kept it.
-            Some(None) => Ok(self.read_directory(path).await?.map(|file| IndexFile::new(file, None))),
+            Some(None) => self.read_directory(path).await,
             Some(Some(shared)) => Ok(shared.file.map(|file| IndexFile::new(file, Some(shared.revision)))),
             None => Ok(None),
         }
     }
 
-    async fn read_directory(&self, path: &str) -> io::Result<Option<KeptFile>> {
+    async fn read_directory(&self, path: &str) -> io::Result<Option<IndexFile>> {
         let (directory, path) = (self.directory.clone(), path.to_owned());
-        self.runtime.spawn_blocking(move || directory.read(&path)).await.unwrap_or(Ok(None))
+        let read = self.runtime.spawn_blocking(move || directory.read(&path)).await.unwrap_or(Ok(None));
+        Ok(read?.map(|(file, stamp)| IndexFile::new(file, None).stamped(Some(stamp))))
+    }
+
+    /// Whether a command has written another file to the directory since.
+    pub(super) async fn has_other(&self, path: &str, file: &IndexFile) -> bool {
+        if self.sharing.is_some() {
+            return false;
+        }
+        let (directory, path) = (self.directory.clone(), path.to_owned());
+        let stamp = self.runtime.spawn_blocking(move || directory.stamp(&path)).await;
+        matches!(stamp, Ok(Ok(Some(stamp))) if file.stamp != Some(stamp))
+    }
+
+    /// Keeps a file that a command brings, in place of the one that is kept.
+    pub(super) async fn bring(&self, path: &str, file: KeptFile) -> io::Result<()> {
+        let Some(sharing) = &self.sharing else {
+            let (directory, path) = (self.directory.clone(), path.to_owned());
+            let written = self.runtime.spawn_blocking(move || directory.write(&path, &file)).await;
+            return written.map_err(io::Error::other)?.map(drop);
+        };
+        let away = || io::Error::other("the database, which has the index files of upstreams, is away");
+        let former = sharing.read(path).await.ok_or_else(away)?.map(|shared| shared.revision);
+        sharing.write(path, &file, former).await.map(drop).ok_or_else(away)
     }
 
     /// Keeps a file in place of the one with this revision. What is kept then: of another machine, if that was faster. A file that cannot
@@ -58,12 +81,18 @@ impl Shelf {
                 None => IndexFile::new(file, None),
             };
         }
-        let (directory, at, written) = (self.directory.clone(), path.to_owned(), file.clone());
-        let written = self.runtime.spawn_blocking(move || directory.write(&at, &written)).await;
-        if let Ok(Err(error)) = written {
+        let (directory, at, content) = (self.directory.clone(), path.to_owned(), file.clone());
+        let written = self.runtime.spawn_blocking(move || {
+            let written = directory.write(&at, &content);
+            // What is on the disk instead counts no more.
+            let stamp = written.as_ref().map_or_else(|_| directory.stamp(&at).ok().flatten(), |stamp| Some(*stamp));
+            (written, stamp)
+        });
+        let (written, stamp) = written.await.unwrap_or_else(|panic| (Err(io::Error::other(panic)), None));
+        if let Err(error) = written {
             tracing::warn!(upstream, path, %error, "an index file of an upstream cannot be kept on the disk");
         }
-        IndexFile::new(file, None)
+        IndexFile::new(file, None).stamped(stamp)
     }
 
     /// Notes that a file was confirmed, unless that is known well enough: after a restart without the upstream it is served for as

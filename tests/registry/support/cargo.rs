@@ -59,7 +59,8 @@ impl Cargo {
         self.forget_but(&cargo_config(registry, "crates-io", auth_required));
     }
 
-    fn forget_but(&self, config: &str) {
+    /// An empty CARGO_HOME with this configuration.
+    pub fn forget_but(&self, config: &str) {
         let home = self.path("home");
         let _ = std::fs::remove_dir_all(&home);
         std::fs::create_dir_all(&home).unwrap();

@@ -92,6 +92,12 @@ impl Served {
         self.processes[0].try_wait().unwrap().is_some()
     }
 
+    /// The same, with a log of this level from the next start on.
+    pub fn logging(mut self, level: &str) -> Self {
+        self.log = Some(level.to_owned());
+        self
+    }
+
     fn start_logging(log: Option<String>, arguments: &[&str]) -> Self {
         Self::start_as(log, false, arguments)
     }

@@ -1,14 +1,19 @@
 //! `supercargo upstream`.
 
-use crate::admin::{self, upstreams};
+mod fetch;
+mod mirror;
+
+use std::process::ExitCode;
+
+use crate::admin::{self, pins, upstreams};
 use crate::config::{RuleArguments, UpstreamCommand};
 use crate::database::upstream_rules::{Decision, Subject};
 use crate::process::operator_command::{on, operator};
 use crate::process::registry_address::known_address;
 use crate::process::{CommandError, Storage};
 
-pub(super) fn upstream(command: UpstreamCommand) -> Result<(), CommandError> {
-    match command {
+pub(super) fn upstream(command: UpstreamCommand) -> Result<ExitCode, CommandError> {
+    let done = match command {
         UpstreamCommand::Allow { about, reason, storage } => on(&storage, |connection| {
             upstreams::decide(connection, &operator(), &subject(about), (Decision::Allow, &reason))
         }),
@@ -35,7 +40,17 @@ pub(super) fn upstream(command: UpstreamCommand) -> Result<(), CommandError> {
         UpstreamCommand::Rules { upstream, output, storage } => {
             on(&storage, |connection| upstreams::list(connection, upstream.as_deref(), output.json))
         }
-    }
+        UpstreamCommand::Unpin { about, storage } => {
+            on(&storage, |connection| pins::unpin(connection, &operator(), &subject(about)))
+        }
+        UpstreamCommand::Pins { upstream, output, storage } => {
+            on(&storage, |connection| pins::list(connection, upstream.as_deref(), output.json))
+        }
+        UpstreamCommand::Fetch(options) => return fetch::fetch(&options),
+        UpstreamCommand::Pin(options) => return fetch::pin(&options),
+        UpstreamCommand::Mirror(options) => return mirror::mirror(&options),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 fn subject(about: RuleArguments) -> Subject {
