@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::operator_command::read_token;
+use super::schedule::advisories;
 use super::{CommandError, Storage};
 use crate::config::{NamedUpstream, ServeOptions, UpstreamOptions};
 use crate::upstream::Token;
@@ -33,6 +34,9 @@ pub fn start(options: &ServeOptions, storage: &Storage, base_url: &str) -> Resul
             cooldowns: cooldowns(of, name),
             advisory_actions,
         });
+    }
+    if !options.work.advisories.advisories.is_empty() {
+        advisories::declare(&mut storage.connect()?, &options.work.advisories)?;
     }
     let store = storage.upstream_store(&options.crate_store)?;
     let stale = Some(of.upstream_stale).filter(|_| !of.upstream_offline);
