@@ -75,14 +75,14 @@ mod tests {
     fn a_source_is_a_repository_by_https_or_a_directory() {
         let read = |text: &str| text.parse::<Place>().map(|place| place.to_string());
         assert_eq!(read("rustsec").as_deref(), Ok("https://github.com/RustSec/advisory-db.git"));
-        for good in [
+        for right in [
             "https://git.example/db.git",
             "http://127.0.0.1:8/db.git",
             "http://[::1]:8/db",
             "http://localhost/db",
             "/srv/db",
         ] {
-            assert_eq!(read(good).as_deref(), Ok(good));
+            assert_eq!(read(right).as_deref(), Ok(right));
         }
         for (wrong, why) in [
             ("http://git.example/db.git", "not protected by TLS"),

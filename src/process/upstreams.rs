@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use super::operator_command::read_token;
 use super::registry_address::known_address;
+use super::schedule::advisories;
 use super::storage::StoreRole;
 use super::{CommandError, Storage};
 use crate::config::{NamedUpstream, ServeOptions, StorageOptions, UpstreamCacheOptions, UpstreamOptions};
@@ -25,6 +26,9 @@ pub fn start(options: &ServeOptions, storage: &Storage, base_url: &str) -> Resul
         if format!("{index}/").starts_with(&format!("{base_url}/")) {
             return Err(CommandError::new(format!("--upstream: {name} is this registry itself: name another one")));
         }
+    }
+    if !options.work.advisories.advisories.is_empty() {
+        advisories::declare(&mut storage.connect()?, &options.work.advisories)?;
     }
     let store = storage.upstream_store(&options.crate_store, StoreRole::Stores)?;
     let is_shared = of.shares_index_files(&options.crate_store, &options.storage);

@@ -105,7 +105,7 @@ impl Workers {
             schedules.push(tidying::start(storage, (pool, crate_store), options.quarantine_retention)?);
             schedules.push(analysing::start(storage, pool, crate_store)?);
             schedules.push(describing::start(storage, &shared.completions)?);
-            schedules.extend(advisories::start(storage, index.git(), &options.advisories)?);
+            schedules.extend(advisories::start(storage, (pool, index.git()), &options.advisories)?);
             schedules.push(release_sets::start(pool, crate_store)?);
             schedules.push(webhooks::start((pool, index), &shared.completions, options.history_retention)?);
         }

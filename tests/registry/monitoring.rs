@@ -231,6 +231,7 @@ fn a_warning_is_exit_code_1_and_json_has_every_check() {
     webhooks ok
     email ok
     upstreams ok
+    advisories ok
     disk_bytes ok
     disk_inodes ok
     disk_full ok
@@ -316,7 +317,7 @@ fn limits_apply_and_a_check_that_cannot_run_is_not_ok() {
         .unwrap();
     let said: Value = serde_json::from_str(&monitor(&["--json"]).1).unwrap();
     let skipped = said["checks"].as_array().unwrap().iter().filter(|check| check["severity"] == "skipped").count();
-    assert_eq!(skipped, 10, "{said}");
+    assert_eq!(skipped, 11, "{said}");
 }
 
 /// Tests that start several processes or take seconds. The inner loop leaves them out.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::database::schema::{advisories, advisory_sources};
 
-/// The number of the lock of whoever refreshes.
+/// The number of the lock of the process that refreshes.
 const LOCK: i64 = 0x6164_7669_7365;
 
 /// A source, and what became of its last refresh.

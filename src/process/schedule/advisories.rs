@@ -8,6 +8,7 @@ use diesel::{Connection, PgConnection};
 use super::{Intervals, Scheduled, Stopped};
 use crate::advisory_sources::{Outcome, RefreshError, Refresher};
 use crate::config::{AdvisoryOptions, AdvisorySource};
+use crate::database::Pool;
 use crate::database::advisories::sources::{self, Source};
 use crate::index::{GitProgram, Reach};
 use crate::process::{CommandError, Storage};
@@ -23,30 +24,39 @@ const MAX_PACK: u64 = 256 * 1024 * 1024;
 
 struct Advisories {
     database_url: String,
+    pool: Pool,
     refresher: Refresher,
     sources: Vec<AdvisorySource>,
     interval: Duration,
-    declared: bool,
 }
 
 /// Starts the schedule; None if there are no sources.
 pub fn start(
     storage: &Storage,
-    git: &GitProgram,
+    (pool, git): (&Pool, &GitProgram),
     options: &AdvisoryOptions,
 ) -> Result<Option<Scheduled>, CommandError> {
     if options.advisories.is_empty() {
         return Ok(None);
     }
-    let mut advisories = Advisories {
+    declare(&mut storage.connect()?, options)?;
+    let advisories = Advisories {
         database_url: storage.database_url.clone(),
+        pool: pool.clone(),
         refresher: refresher(storage, git),
         sources: options.advisories.clone(),
         interval: options.advisories_refresh,
-        declared: false,
     };
     let intervals = Intervals { first: Duration::ZERO, then: CHECK_EVERY.min(options.advisories_refresh) };
     Scheduled::start("advisories", "read advisories", intervals, move |stopped| advisories.run(stopped)).map(Some)
+}
+
+/// Notes the sources, also if this process does not read them: the monitor then knows of them.
+pub fn declare(connection: &mut PgConnection, options: &AdvisoryOptions) -> Result<(), CommandError> {
+    for AdvisorySource { upstream, place } in &options.advisories {
+        sources::declare(connection, upstream, &place.to_string())?;
+    }
+    Ok(())
 }
 
 /// What reads the sources of a registry.
@@ -56,15 +66,12 @@ pub fn refresher(storage: &Storage, git: &GitProgram) -> Refresher {
 }
 
 impl Advisories {
-    fn run(&mut self, stopped: &Stopped) -> Result<(), CommandError> {
-        let mut session = PgConnection::establish(&self.database_url)?;
-        if !self.declared {
-            for AdvisorySource { upstream, place } in &self.sources {
-                sources::declare(&mut session, upstream, &place.to_string())?;
-            }
-            self.declared = true;
+    fn run(&self, stopped: &Stopped) -> Result<(), CommandError> {
+        if self.pool.with(|connection| self.due(connection))??.is_empty() {
+            return Ok(());
         }
-        if self.due(&mut session)?.is_empty() || !sources::try_lock(&mut session)? {
+        let mut session = PgConnection::establish(&self.database_url)?;
+        if !sources::try_lock(&mut session)? {
             return Ok(());
         }
         // Another process may have refreshed between the check and the lock, which ends with the session.

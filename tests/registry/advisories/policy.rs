@@ -100,13 +100,17 @@ fn a_version_is_hidden_or_refused_by_the_severity_of_its_advisory() {
 }
 
 #[test]
-fn without_a_policy_advisories_only_warn() {
-    let (upstream, directory) = (upstream(&["1.0.0"]), tempfile::tempdir().unwrap());
-    write(directory.path(), "GHSA-1.json", osv("GHSA-1", "foo", &json!([{ "introduced": "0" }])).to_string());
-    let served = served(&upstream, directory.path().to_str().unwrap(), &[]);
-    wait_until_known(&served, &["GHSA-1"]);
-    wait_until("the process to know it", || advisories(&served, "foo/1.0.0")[0]["action"] == "warn");
-    assert_eq!(shown(&served), "1.0.0");
+fn a_severity_without_an_action_only_warns() {
+    let (upstream, directory) = (upstream(&["1.0.0", "1.1.0"]), tempfile::tempdir().unwrap());
+    let all = osv("GHSA-1", "foo", &json!([{ "introduced": "0" }]));
+    write(directory.path(), "GHSA-1.json", all.to_string());
+    let mut high = osv("GHSA-2", "foo", &json!([{ "introduced": "1.1.0" }]));
+    high["severity"] = json!([{ "type": "CVSS_V3", "score": HIGH }]);
+    write(directory.path(), "GHSA-2.json", high.to_string());
+    let served = served(&upstream, directory.path().to_str().unwrap(), &["--advisory-policy", "high=hide"]);
+    // Both are read at the same time.
+    wait_until_shown(&served, "1.0.0 1.1.0!");
+    assert_eq!(advisories(&served, "foo/1.0.0")[0]["action"], "warn");
     download(&served, "1.0.0").good();
 }
 
