@@ -138,7 +138,7 @@ impl Upstreams {
         }
     }
 
-    /// Looks up a version that is wanted, and says why if it is not to be had.
+    /// Looks up a version that is wanted, and says why if it is not available.
     pub fn resolve(
         &self,
         of: &str,
