@@ -8,10 +8,11 @@ use clap::{Args, Subcommand};
 use super::email::EmailOptions;
 use crate::email::EmailAddress;
 
+use super::crate_or_version::CrateOrVersion;
 use super::durations::duration;
 use super::output::OutputOptions;
 use super::upstream::{NamedUpstream, UpstreamTokenFile, name, token_file, upstream};
-use super::upstream_rules::{CrateOrVersion, ExposureOptions};
+use super::upstream_rules::ExposureOptions;
 use super::users::UserCommand;
 use super::{ImportOptions, StorageOptions};
 

@@ -119,7 +119,12 @@ impl KeptFiles {
     }
 
     /// The file that is kept for a path of the index. A damaged one is none.
-    pub fn read(&self, path: &str) -> io::Result<Option<(KeptFile, Stamp)>> {
+    pub fn read(&self, path: &str) -> io::Result<Option<KeptFile>> {
+        Ok(self.read_stamped(path)?.map(|(file, _)| file))
+    }
+
+    /// The same with its stamp.
+    pub fn read_stamped(&self, path: &str) -> io::Result<Option<(KeptFile, Stamp)>> {
         let mut opened = match File::open(self.0.join(path)) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
             opened => opened?,
@@ -191,7 +196,7 @@ mod tests {
             let before = files.stamp("3/f/foo").unwrap();
             let stamp = files.write("3/f/foo", &file).unwrap();
             assert_ne!(before, Some(stamp));
-            assert_eq!(files.read("3/f/foo").unwrap(), Some((file, stamp)));
+            assert_eq!(files.read_stamped("3/f/foo").unwrap(), Some((file, stamp)));
             assert_eq!(files.stamp("3/f/foo").unwrap(), Some(stamp));
         }
         assert_eq!(fs::read_dir(directory.path().join("crates-io/3/f")).unwrap().count(), 1);

@@ -172,7 +172,7 @@ impl Upstreams {
                 continue;
             };
             let verdict = policy.judge(&file.file, &line, Utc::now());
-            let found = InIndex { name, checksum, verdict };
+            let found = InIndex { index: Arc::clone(&file), name, checksum, verdict };
             let refused = refused(&found, (upstream, files), &version, &policy)?;
             let yanked = serde_json::from_slice::<Yanked>(text).is_ok_and(|line| line.yanked == Some(true));
             listed.push(Listed { version: Resolved { name: found.name, version, checksum }, yanked, refused });

@@ -46,7 +46,7 @@ impl Shelf {
 
     async fn read_directory(&self, path: &str) -> io::Result<Option<IndexFile>> {
         let (directory, path) = (self.directory.clone(), path.to_owned());
-        let read = self.runtime.spawn_blocking(move || directory.read(&path)).await.unwrap_or(Ok(None));
+        let read = self.runtime.spawn_blocking(move || directory.read_stamped(&path)).await.unwrap_or(Ok(None));
         Ok(read?.map(|(file, stamp)| IndexFile::new(file, None).stamped(Some(stamp))))
     }
 
