@@ -14,6 +14,7 @@ pub mod set_rules;
 pub mod sets;
 pub mod teams;
 pub mod tokens;
+pub mod upstream_status;
 pub mod upstreams;
 pub mod users;
 pub mod versions;

@@ -90,7 +90,7 @@ pub use set::{ApproveOptions, RuleCommand, SetCommand, SetFilesOptions};
 pub use settings::{Setting, Source};
 pub use storage::StorageOptions;
 pub use upstream::{Cooldown, NamedUpstream, UpstreamOptions, UpstreamTokenFile};
-pub use upstream_cache::{FetchOptions, MirrorOptions, PinOptions, UpstreamCacheOptions};
+pub use upstream_cache::{FetchOptions, MirrorOptions, PinOptions, StatusOptions, UpstreamCacheOptions};
 pub use upstream_rules::{ExposureOptions, RuleArguments, UpstreamCommand};
 pub use users::{NewUsersOptions, RoleName, SignInLinkOptions, UserCommand};
 pub use verify::VerifyOptions;

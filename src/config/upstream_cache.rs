@@ -33,6 +33,15 @@ pub struct ConcurrencyOptions {
     pub concurrency: u8,
 }
 
+/// The options of `upstream status`.
+#[derive(Args, Debug, Clone)]
+pub struct StatusOptions {
+    #[command(flatten)]
+    pub output: OutputOptions,
+    #[command(flatten)]
+    pub cache: UpstreamCacheOptions,
+}
+
 /// The options of `upstream fetch`.
 #[derive(Args, Debug, Clone)]
 pub struct FetchOptions {

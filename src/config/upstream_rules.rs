@@ -10,7 +10,7 @@ use super::crate_or_version::CrateOrVersion;
 use super::durations::duration;
 use super::output::OutputOptions;
 use super::upstream::{NamedUpstream, name, upstream};
-use super::upstream_cache::{FetchOptions, MirrorOptions, PinOptions};
+use super::upstream_cache::{FetchOptions, MirrorOptions, PinOptions, StatusOptions};
 
 #[derive(Subcommand, Debug)]
 pub enum UpstreamCommand {
@@ -94,6 +94,10 @@ pub enum UpstreamCommand {
     /// Asks only for what is missing, and for index files that were confirmed longer ago than --upstream-fresh. The exit code is
     /// 1 if something is missing, and 130 after an interruption; run it again to continue.
     Mirror(Box<MirrorOptions>),
+    /// Show what is kept of each upstream, its rules, pins and alarms, and whether it is away
+    ///
+    /// Asks no upstream. Takes the same options of upstreams as `serve`.
+    Status(Box<StatusOptions>),
     /// List the rules of all upstreams, or of one
     Rules {
         #[arg(value_name = "UPSTREAM", value_parser = name)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -164,6 +164,23 @@ impl KeptFiles {
         written.persist(place)?;
         fault::point("upstream.index_written").map_err(io::Error::other)?;
         Ok(stamp)
+    }
+
+    /// How many files there are.
+    pub fn count(&self) -> io::Result<u64> {
+        fn below(directory: &Path) -> io::Result<u64> {
+            let entries = match fs::read_dir(directory) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+                entries => entries?,
+            };
+            let mut count = 0;
+            for entry in entries {
+                let entry = entry?;
+                count += if entry.file_type()?.is_dir() { below(&entry.path())? } else { 1 };
+            }
+            Ok(count)
+        }
+        below(&self.0)
     }
 
     pub fn remove(&self, path: &str) -> io::Result<()> {

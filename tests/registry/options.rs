@@ -73,6 +73,7 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
     ("upstream block", &["reason"]),
     ("upstream exposure", &["since", "json"]),
     ("upstream rules", &["json"]),
+    ("upstream status", &["json"]),
     ("upstream fetch", &["lock", "pinned", "pin", "reason", "concurrency", "json"]),
     ("upstream pin", &["reason", "concurrency", "json"]),
     ("upstream pins", &["json"]),

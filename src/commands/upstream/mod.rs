@@ -2,6 +2,7 @@
 
 mod fetch;
 mod mirror;
+mod status;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,7 @@ pub(super) fn upstream(command: UpstreamCommand) -> Result<ExitCode, CommandErro
         UpstreamCommand::Pins { upstream, output, storage } => {
             on(&storage, |connection| pins::list(connection, upstream.as_deref(), output.json))
         }
+        UpstreamCommand::Status(options) => return status::status(&options),
         UpstreamCommand::Fetch(options) => return fetch::fetch(&options),
         UpstreamCommand::Pin(options) => return fetch::pin(&options),
         UpstreamCommand::Mirror(options) => return mirror::mirror(&options),

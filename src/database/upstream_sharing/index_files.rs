@@ -77,6 +77,11 @@ pub fn after(
         .load(connection)
 }
 
+/// How many files there are of an upstream.
+pub fn count(connection: &mut PgConnection, upstream: &str) -> QueryResult<i64> {
+    files::table.filter(files::upstream.eq(upstream)).count().get_result(connection)
+}
+
 /// The bytes that all files have in the database.
 pub fn total_bytes(connection: &mut PgConnection) -> QueryResult<i64> {
     #[derive(QueryableByName)]
