@@ -117,7 +117,7 @@ fn an_incomplete_bundle_is_not_written_and_no_directory_is_overwritten() {
     let (upstream, served) = crates_io(&[]);
     served.run("upstream block", &["crates-io", "bar@1.0.0", "--reason", "taken over"]);
     let foo = library("foo", "1.0.0");
-    let lock = lock_file(&served, "Cargo.lock", &[foo.clone(), library("bar", "1.0.0")]);
+    let lock = lock_file(&served, "Cargo.lock", &[&foo, &library("bar", "1.0.0")]);
     let parent = served.directory.path().join("bundles");
     let place = parent.join("one");
     let bundle = place.to_str().unwrap();
@@ -132,7 +132,7 @@ fn an_incomplete_bundle_is_not_written_and_no_directory_is_overwritten() {
     let empty = write(&served, "empty.lock", "version = 4\n");
     let said = ended(&output(&served, &upstream, "bundle create", &[bundle, "--lock", &empty]), 1);
     assert!(said.contains("the bundle would be empty"), "{said}");
-    let lock = lock_file(&served, "foo.lock", &[foo.clone()]);
+    let lock = lock_file(&served, "foo.lock", &[&foo]);
     std::fs::create_dir(&place).unwrap();
     run(&served, &upstream, "bundle create", &[bundle, "--lock", &lock]);
     let said = ended(&output(&served, &upstream, "bundle create", &[bundle, "--lock", &lock]), 1);

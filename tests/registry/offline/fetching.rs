@@ -15,8 +15,7 @@ use crate::support::faulty_upstream::Behaviour;
 fn what_a_lock_file_names_is_in_the_cache_that_serve_uses() {
     let (mut upstream, served) = crates_io(&[]);
     let (foo, bar) = (library("foo", "1.0.0"), library("bar", "1.0.0"));
-    let (one, two) =
-        (lock_file(&served, "one.lock", &[foo.clone()]), lock_file(&served, "two.lock", &[bar.clone(), foo.clone()]));
+    let (one, two) = (lock_file(&served, "one.lock", &[&foo]), lock_file(&served, "two.lock", &[&bar, &foo]));
     let said = run(&served, &upstream, "upstream fetch", &["--lock", &one, "--lock", &two]);
     assert!(said.starts_with("2 versions are in the cache: 0 were there, 2 were fetched ("), "{said}");
     let said = run(&served, &upstream, "upstream fetch", &["--lock", &one, "--lock", &two, "--json"]);
@@ -43,7 +42,7 @@ fn a_running_serve_sees_what_the_command_has_written_without_asking() {
     assert_eq!(versions(&served, "3/f/foo"), ["1.0.0"]);
     let newer = library("foo", "1.1.0");
     upstream.add(&newer, OLD);
-    let lock = lock_file(&served, "Cargo.lock", &[newer.clone()]);
+    let lock = lock_file(&served, "Cargo.lock", &[&newer]);
     run(&served, &upstream, "upstream fetch", &["--lock", &lock, "--upstream-fresh", "10ms"]);
     assert_eq!(versions(&served, "3/f/foo"), ["1.0.0", "1.1.0"]);
     assert_eq!(download(&served, "foo", "1.1.0").good().body, newer.crate_file());
@@ -92,7 +91,7 @@ fn what_is_missing_is_listed_and_nothing_wrong_is_kept() {
 fn a_damaged_kept_file_is_fetched_again() {
     let (upstream, served) = crates_io(&[]);
     let foo = library("foo", "1.0.0");
-    let lock = lock_file(&served, "Cargo.lock", &[foo.clone()]);
+    let lock = lock_file(&served, "Cargo.lock", &[&foo]);
     run(&served, &upstream, "upstream fetch", &["--lock", &lock]);
     std::fs::write(place(&served, &foo), "damaged").unwrap();
     let said = run(&served, &upstream, "upstream fetch", &["--lock", &lock]);
@@ -104,7 +103,7 @@ fn a_damaged_kept_file_is_fetched_again() {
 fn an_upstream_that_asks_for_a_pause_gets_it() {
     let (upstream, served) = crates_io(&[]);
     let foo = library("foo", "1.0.0");
-    let lock = lock_file(&served, "Cargo.lock", &[foo.clone()]);
+    let lock = lock_file(&served, "Cargo.lock", &[&foo]);
     let pause = || Behaviour::Status(429, vec![("retry-after", "1".to_owned())]);
     let index = upstream.behaviour("/index/3/f/foo").unwrap();
     upstream.set("/index/3/f/foo", pause());
@@ -125,7 +124,7 @@ fn an_upstream_that_asks_for_a_pause_gets_it() {
 fn an_interrupted_run_ends_at_once_and_is_continued() {
     let (upstream, served) = crates_io(&[]);
     let (foo, bar) = (library("foo", "1.0.0"), library("bar", "1.0.0"));
-    let lock = lock_file(&served, "Cargo.lock", &[bar.clone(), foo.clone()]);
+    let lock = lock_file(&served, "Cargo.lock", &[&bar, &foo]);
     upstream.set("/dl/foo/1.0.0", Behaviour::Stall);
     let mut fetching = command(&served, &upstream, "upstream fetch", &["--lock", &lock]);
     fetching.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());

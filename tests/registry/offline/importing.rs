@@ -11,7 +11,7 @@ use crate::support::process::Served;
 /// A bundle with `foo` 1.0.0 and `bar` 1.0.0 of an upstream.
 fn bundle(name: &str) -> (FaultyUpstream, Served, PathBuf) {
     let (upstream, served) = crates_io(&[]);
-    let lock = lock_file(&served, "Cargo.lock", &[library("foo", "1.0.0"), library("bar", "1.0.0")]);
+    let lock = lock_file(&served, "Cargo.lock", &[&library("foo", "1.0.0"), &library("bar", "1.0.0")]);
     let place = served.directory.path().join(name);
     run(&served, &upstream, "bundle create", &[place.to_str().unwrap(), "--lock", &lock]);
     (upstream, served, place)
@@ -61,7 +61,7 @@ fn versions_are_added_to_those_that_are_kept() {
     assert!(ended(&import(&apart, &upstream, &place, &[]), 0).contains("2 were taken in"));
     assert_eq!(versions(&apart, "3/f/foo"), ["1.0.0"]);
     upstream.add(&library("foo", "1.1.0"), OLD);
-    let lock = lock_file(&first, "Cargo.lock", &[library("foo", "1.1.0")]);
+    let lock = lock_file(&first, "Cargo.lock", &[&library("foo", "1.1.0")]);
     let later = first.directory.path().join("two");
     let arguments = [later.to_str().unwrap(), "--lock", &lock, "--upstream-fresh", "10ms"];
     run(&first, &upstream, "bundle create", &arguments);
@@ -110,7 +110,7 @@ fn a_bundle_with_another_file_for_a_version_is_refused_with_both_checksums() {
     let other = FaultyUpstream::start();
     let wrong = library("foo", "1.0.0").described("Other bytes");
     other.add(&wrong, OLD);
-    let lock = lock_file(&apart, "Cargo.lock", &[wrong.clone()]);
+    let lock = lock_file(&apart, "Cargo.lock", &[&wrong]);
     let as_if = format!("crates-io={}", other.sparse());
     apart.run("upstream fetch", &["--lock", &lock, "--upstream", &as_if]);
     let said = ended(&import(&apart, &upstream, &place, &["--pin"]), 1);

@@ -43,7 +43,7 @@ fn locked(package: &Package, source: &str) -> String {
 }
 
 /// Writes a lock file with packages of crates.io into the directory of a registry; its path.
-fn lock_file(served: &Served, name: &str, packages: &[Package]) -> String {
+fn lock_file(served: &Served, name: &str, packages: &[&Package]) -> String {
     let parts: String = packages.iter().map(|package| locked(package, CRATES_IO)).collect();
     write(served, name, &format!("version = 4\n\n{parts}"))
 }

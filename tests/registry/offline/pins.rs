@@ -14,7 +14,7 @@ use crate::support::process::Served;
 fn a_pinned_file_stays_however_small_the_cache_is() {
     let (upstream, mut served) = crates_io(&[]);
     let (foo, bar) = (library("foo", "1.0.0"), library("bar", "1.0.0"));
-    let lock = lock_file(&served, "Cargo.lock", &[bar.clone()]);
+    let lock = lock_file(&served, "Cargo.lock", &[&bar]);
     run(&served, &upstream, "upstream fetch", &["--lock", &lock]);
     let said = run(&served, &upstream, "upstream pin", &["crates-io", "Foo@1.0.0", "--reason", "for the archive"]);
     assert!(said.contains("0 were there, 1 were fetched") && said.contains("1 were pinned"), "{said}");
@@ -73,7 +73,7 @@ fn without_the_pins_nothing_is_removed() {
 fn the_files_of_pins_are_fetched_again_after_a_loss() {
     let (upstream, served) = crates_io(&[]);
     let (foo, bar) = (library("foo", "1.0.0"), library("bar", "1.0.0"));
-    let lock = lock_file(&served, "Cargo.lock", &[foo.clone(), bar.clone()]);
+    let lock = lock_file(&served, "Cargo.lock", &[&foo, &bar]);
     let said = run(&served, &upstream, "upstream fetch", &["--lock", &lock, "--pin"]);
     assert!(said.contains("2 were fetched") && said.contains("2 were pinned"), "{said}");
     // As after a restore: the pins are in the database, and the cache is not in a backup.
