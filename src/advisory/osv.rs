@@ -100,8 +100,11 @@ pub(super) fn read(text: &str) -> Result<Advisory, ReadError> {
     })
 }
 
+/// Crates with their affected versions.
+type Crates = Vec<(String, Ranges)>;
+
 /// The crates of crates.io, each with all of its ranges, and what is said of them.
-fn crates(affected: &[Affected]) -> Result<(Vec<(String, Ranges)>, Vec<&Affected>), ReadError> {
+fn crates(affected: &[Affected]) -> Result<(Crates, Vec<&Affected>), ReadError> {
     let mut crates: Vec<(String, Vec<&Affected>)> = Vec::new();
     let mut all = Vec::new();
     for one in affected {
