@@ -71,7 +71,7 @@ mod tests {
     use crate::config::{command, is_settable};
 
     /// Variables of `serve` that describe one registry: where it is, what it listens on, who watches it.
-    const NOT_INHERITED: [&str; 63] = [
+    const NOT_INHERITED: [&str; 68] = [
         "SUPERCARGO_ALLOW_INSECURE_TOKEN",
         "SUPERCARGO_CONFIG",
         "SUPERCARGO_CORS_ORIGIN",
@@ -126,10 +126,15 @@ mod tests {
         "SUPERCARGO_ADVISORY_POLICY",
         "SUPERCARGO_COOLDOWN",
         "SUPERCARGO_COOLDOWN_STRICT",
+        "SUPERCARGO_DOWNLOAD_LOG_ANONYMOUS",
+        "SUPERCARGO_DOWNLOAD_LOG_RETENTION",
         "SUPERCARGO_UPSTREAM",
+        "SUPERCARGO_UPSTREAM_AWAY",
         "SUPERCARGO_UPSTREAM_CACHE_SIZE",
         "SUPERCARGO_UPSTREAM_CONTACT",
         "SUPERCARGO_UPSTREAM_FRESH",
+        "SUPERCARGO_UPSTREAM_INDEX_IN",
+        "SUPERCARGO_UPSTREAM_NAMES",
         "SUPERCARGO_UPSTREAM_OFFLINE",
         "SUPERCARGO_UPSTREAM_STALE",
         "SUPERCARGO_UPSTREAM_TOKEN_FILE",

@@ -101,6 +101,7 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
         "supercargo_index_remote_",
         "supercargo_verify_",
         "supercargo_downloads_",
+        "supercargo_advisories",
     ];
     let missing: Vec<_> = documented
         .iter()

@@ -28,9 +28,11 @@ use supercargo::database::sign_in::devices;
 use supercargo::database::sign_in::identities::Account;
 use supercargo::database::sign_in::links as one_time;
 use supercargo::database::staging::rules;
-use supercargo::database::{download_log, upstream_rules};
+use supercargo::database::upstream_sharing::{index_files, requests};
+use supercargo::database::{download_log, upstream_pins, upstream_rules};
 use supercargo::index::{GitProgram, Reach};
 use supercargo::oidc::http::check_issuer;
+use supercargo::package::index_path::index_path;
 use supercargo::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
 use supercargo::package::{Checksum, CrateName, name, version};
 use supercargo::queue::{Enqueue, EnqueueError, Job, MAX_KEY, Policy, inspection};
@@ -488,6 +490,24 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("trusted_issuers_url_key", "url", "SELECT url FROM trusted_issuers", 500),
     // OWNER/NAME.
     ("trusted_publishers_issuer_id", "repository", "SELECT repository FROM trusted_publishers", 2 * MAX_TEXT + 1),
+    ("upstream_index_files_pkey", "path", "SELECT path FROM upstream_index_files", INDEX_PATH),
+    ("upstream_index_files_pkey", "upstream", "SELECT upstream FROM upstream_index_files", 40),
+    ("upstream_pins_checksum", "checksum", "SELECT checksum FROM upstream_pins", 32),
+    (
+        "upstream_pins_upstream_canonical_name_version_key",
+        "canonical_name",
+        "SELECT canonical_name FROM upstream_pins",
+        name::MAX_LENGTH,
+    ),
+    ("upstream_pins_upstream_canonical_name_version_key", "upstream", "SELECT upstream FROM upstream_pins", 40),
+    (
+        "upstream_pins_upstream_canonical_name_version_key",
+        "version",
+        "SELECT version FROM upstream_pins",
+        version::MAX_LENGTH,
+    ),
+    ("upstream_requests_pkey", "subject", "SELECT subject FROM upstream_requests", INDEX_PATH),
+    ("upstream_requests_pkey", "upstream", "SELECT upstream FROM upstream_requests", 40),
     (
         "upstream_rules_upstream_canonical_name_version_key",
         "canonical_name",
@@ -513,6 +533,9 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ),
     ("web_sessions_pkey", "secret_sha256", "SELECT secret_sha256 FROM web_sessions", 32),
 ];
+
+/// The path of a crate in an index, `ab/cd/NAME`.
+const INDEX_PATH: usize = 6 + name::MAX_LENGTH;
 
 /// What PostgreSQL takes: a third of a page for a row of a btree, a little more for an entry of a GIN index.
 fn capacity(method: &str) -> usize {
@@ -610,6 +633,17 @@ fn store_the_longest_download(connection: &mut PgConnection, upstream: &str, (na
     download_log::add(connection, &[download]).unwrap();
 }
 
+/// What is kept of an upstream about a version of the longest name and number.
+fn store_the_longest_kept(connection: &mut PgConnection, upstream: &str, (name, number): (&CrateName, &str)) {
+    let version = number.parse().unwrap();
+    let checksum = Checksum::of(b"x");
+    let pin = upstream_pins::NewPin { upstream, name, version: &version, checksum, reason: "x", actor: "x" };
+    assert!(upstream_pins::add(connection, &pin).unwrap());
+    let path = index_path(name);
+    index_files::write(connection, (upstream, &path), ("{}", b"x"), None).unwrap().unwrap();
+    requests::take(connection, (upstream, &path), 1, Duration::ZERO).unwrap();
+}
+
 fn store_the_longest(registry: &TestRegistry) {
     let mut random = Random(8);
     let mut slug = |length: usize| format!("a{}", random.slug(length - 1).replace('-', "z"));
@@ -657,6 +691,7 @@ fn store_the_longest(registry: &TestRegistry) {
             crate_limits::lock(connection, &reserved).unwrap();
             let (upstream, version) = ("u".repeat(40), Some(number.parse().unwrap()));
             store_the_longest_download(connection, &upstream, (&reserved, &number));
+            store_the_longest_kept(connection, &upstream, (&reserved, &number));
             let about = upstream_rules::Subject { upstream, name: reserved.clone(), version };
             upstream_rules::set(connection, &about, (upstream_rules::Decision::Block, "x"), "x").unwrap();
             store_the_longest_advisory(connection, &reserved);

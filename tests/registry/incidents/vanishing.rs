@@ -42,7 +42,7 @@ fn a_version_that_vanishes_is_an_alarm_once_and_its_kept_file_is_not_delivered()
     assert_eq!(detail["checksum"], checksum.to_string());
     assert_eq!(download().status, 404);
     let found = monitor(&served);
-    let said = "the upstream other no longer has foo@1.1.0 in its index; nobody gets it any more: see who has it with `supercargo \
+    let said = "the upstream other no longer has foo@1.1.0 in its index; it is not delivered: see who has it with `supercargo \
                 upstream exposure other foo@1.1.0`";
     assert!(found.contains("CRITICAL") && found.contains(said), "{found}");
     // Another state of the file without it is no other alarm; that it vanishes again is.

@@ -13,7 +13,7 @@ use crate::support::package::Package;
 use crate::support::process::Served;
 
 fn monitor(served: &Served) -> String {
-    let found = served.command("monitor").output().unwrap();
+    let found = served.command("monitor").args(["--disk-limit", "100"]).output().unwrap();
     String::from_utf8(found.stdout).unwrap()
 }
 
