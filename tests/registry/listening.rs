@@ -105,6 +105,10 @@ fn an_unknown_name_and_a_wrong_form_are_refused_with_the_remedy() {
     let refused = |option: &str, address: &str, code: i32| {
         let mut command = supercargo();
         command.args(["serve", option, address, "--data-dir"]).arg(directory.path().join("data"));
+        if option != "--listen" {
+            // The usual port may be taken.
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         failed(command.output().unwrap(), code)
     };
     let said = refused("--metrics-listen", "no-such-host.invalid:2274", 1);
