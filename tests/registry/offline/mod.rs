@@ -5,6 +5,7 @@ mod fetching;
 mod importing;
 mod mirroring;
 mod pins;
+mod status;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
