@@ -15,7 +15,7 @@ use crate::support::event::wait_for;
 use crate::support::harness::{Answer, TestRegistry};
 use crate::support::package::Package;
 
-type Headers<'a> = &'a [(&'a str, &'a str)];
+pub(crate) type Headers<'a> = &'a [(&'a str, &'a str)];
 type Change = fn(&mut Settings);
 
 const PEER: &str = "192.0.2.1";

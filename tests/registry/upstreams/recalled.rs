@@ -5,7 +5,7 @@ use chrono::Utc;
 use supercargo::database::upstream_rules::{self, Decision, Subject};
 
 use super::OLD;
-use crate::fast_path::{assert_same, recalled, recalled_at_last, routed, tag};
+use crate::fast_path::{Headers, assert_same, recalled, recalled_at_last, routed, tag};
 use crate::support::event::wait_until;
 use crate::support::faulty_upstream::FaultyUpstream;
 use crate::support::harness::TestRegistry;
@@ -30,7 +30,7 @@ fn both_ways_answer_the_same() {
     let registry = TestRegistry::through(&upstream);
     let (index, file) = (tag(&registry, FOO), tag(&registry, FILE));
     let weak = format!("W/{index}");
-    let requests: &[(&str, &[(&str, &str)], u16)] = &[
+    let requests: &[(&str, Headers<'_>, u16)] = &[
         (FOO, &[], 200),
         (FOO, &[("accept-encoding", "gzip")], 200),
         (FOO, &[("accept-encoding", "gzip, zstd")], 200),
