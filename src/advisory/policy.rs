@@ -15,7 +15,7 @@ pub enum Action {
     Warn,
     /// The index shows the version as yanked.
     Hide,
-    /// And its crate file is delivered to nobody.
+    /// And its crate file is never delivered.
     Refuse,
 }
 

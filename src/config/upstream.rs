@@ -72,7 +72,7 @@ pub struct UpstreamOptions {
     /// What becomes of versions that an advisory affects, such as critical=refuse,high=hide; repeatable
     ///
     /// Severities are unrated, low, medium, high and critical. `warn`, the default, says it on pages and in the API; `hide` shows the
-    /// version as yanked, so that cargo chooses another one; `refuse` also delivers its crate file to nobody.
+    /// version as yanked, so that cargo chooses another one; `refuse` also refuses its crate file.
     #[arg(long = "advisory-policy", hide = true, env = "SUPERCARGO_ADVISORY_POLICY", value_name = "SEVERITY=ACTION", value_delimiter = ',', value_parser = At::from_str)]
     pub advisory_policy: Vec<At>,
 }

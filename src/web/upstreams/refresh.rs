@@ -47,7 +47,8 @@ impl Upstream {
     /// The file in memory, or that of the shelf if there is none or a command has written another one.
     async fn present(&self, path: &str) -> Option<Arc<IndexFile>> {
         let Some(file) = self.memory.get(path) else { return self.load(path).await };
-        if self.shelf.has_other(path, &file).await { self.load(path).await.or(Some(file)) } else { Some(file) }
+        let is_other = self.shelf.has_other(path, &file, self.client.is_offline()).await;
+        if is_other { self.load(path).await.or(Some(file)) } else { Some(file) }
     }
 
     /// What this process begins with, if it is the one that asks. Otherwise what the upstream answered to another one.
@@ -191,6 +192,10 @@ impl Upstream {
         match former.filter(|former| self.is_usable(former) && !former.is_of_no_version()) {
             Some(former) => {
                 measures::index_file(&self.settings.name, measures::STALE);
+                if matches!(error, FetchError::Offline) {
+                    // It is looked at again when a confirmed file would be: a command may have written another one.
+                    former.confirm(Duration::ZERO);
+                }
                 if !is_quiet {
                     tracing::warn!(upstream = self.settings.name, path, %error, "an upstream does not answer: the kept index file is served");
                 }

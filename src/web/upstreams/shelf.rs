@@ -50,10 +50,11 @@ impl Shelf {
         Ok(read?.map(|(file, stamp)| IndexFile::new(file, None).stamped(Some(stamp))))
     }
 
-    /// Whether a command has written another file to the directory since.
-    pub(super) async fn has_other(&self, path: &str, file: &IndexFile) -> bool {
-        if self.sharing.is_some() {
-            return false;
+    /// Whether a command has written another file since. Of shared files it is looked up if that is not seen by asking.
+    pub(super) async fn has_other(&self, path: &str, file: &IndexFile, is_offline: bool) -> bool {
+        if let Some(sharing) = &self.sharing {
+            let is_other = |found: Option<i64>| found.is_some() && found != file.revision;
+            return is_offline && is_other(sharing.read(path).await.flatten().map(|shared| shared.revision));
         }
         let (directory, path) = (self.directory.clone(), path.to_owned());
         let stamp = self.runtime.spawn_blocking(move || directory.stamp(&path)).await;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::bundles::{other_crates_io, project, sparse};
 use super::{OLD, crates_io, download, ended, library, lock_file, named, run, sum, versions};
 use crate::support::cargo::Cargo;
+use crate::support::event::wait_until;
 use crate::support::faulty_upstream::FaultyUpstream;
 use crate::support::process::Served;
 
@@ -56,17 +57,30 @@ fn cargo_builds_with_imported_crates_where_there_is_no_upstream() {
 
 #[test]
 fn versions_are_added_to_those_that_are_kept() {
+    versions_are_added(&["--upstream-index-in", "directory"]);
+}
+
+#[test]
+fn versions_are_added_to_those_that_machines_share() {
+    versions_are_added(&["--upstream-index-in", "database"]);
+}
+
+/// Wherever the index files are, in a `serve` that has shown them before.
+fn versions_are_added(index_in: &[&str]) {
     let (upstream, first, place) = bundle("one");
-    let apart = apart(&upstream);
-    assert!(ended(&import(&apart, &upstream, &place, &[]), 0).contains("2 were taken in"));
+    let apart = Served::start(
+        &[&["--upstream", &named(&upstream), "--upstream-offline", "--upstream-fresh", "10ms"], index_in].concat(),
+    );
+    let import = |place: &Path| ended(&import(&apart, &upstream, place, index_in), 0);
+    assert!(import(&place).contains("2 were taken in"));
     assert_eq!(versions(&apart, "3/f/foo"), ["1.0.0"]);
     upstream.add(&library("foo", "1.1.0"), OLD);
     let lock = lock_file(&first, "Cargo.lock", &[&library("foo", "1.1.0")]);
     let later = first.directory.path().join("two");
     let arguments = [later.to_str().unwrap(), "--lock", &lock, "--upstream-fresh", "10ms"];
     run(&first, &upstream, "bundle create", &arguments);
-    assert!(ended(&import(&apart, &upstream, &later, &[]), 0).contains("0 were there, 1 were taken in"));
-    assert_eq!(versions(&apart, "3/f/foo"), ["1.0.0", "1.1.0"]);
+    assert!(import(&later).contains("0 were there, 1 were taken in"));
+    wait_until("both versions", || versions(&apart, "3/f/foo") == ["1.0.0", "1.1.0"]);
     for version in ["1.0.0", "1.1.0"] {
         assert_eq!(download(&apart, "foo", version).good().body, library("foo", version).crate_file());
     }
