@@ -7,6 +7,7 @@ use super::AdminError;
 use super::output::{print_json, print_table, say, time};
 use crate::database::access::administrator::Administrator;
 use crate::database::access::audit::Actor;
+use crate::database::upstream_policies;
 use crate::database::upstream_rules::{self, Decision, Rule, Subject};
 use crate::jobs::upstream_decisions::{self, named};
 
@@ -18,6 +19,14 @@ pub fn decide(
 ) -> Result<(), AdminError> {
     let made = upstream_decisions::decide(connection, subject, (decision, reason), Administrator::Operator(operator))?;
     let what = named(subject);
+    let known: Vec<String> = upstream_policies::list(connection)?.into_iter().map(|(name, _)| name).collect();
+    if !known.contains(&subject.upstream) {
+        let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        say!(
+            "warning: the last `serve` has no upstream {}, so the rule counts for nothing yet ({there} is there)",
+            subject.upstream
+        );
+    }
     match (made, decision) {
         (None, _) => say!("nothing changed: there is this rule about {what} already, for the same reason"),
         (Some(_), Decision::Allow) => {
@@ -33,6 +42,21 @@ pub fn decide(
                 "{what} is shown as yanked and never delivered, within seconds, in every `serve` that has this upstream"
             )
         }
+    }
+    if subject.version.is_none() {
+        say_exceptions(connection, subject, decision)?;
+    }
+    Ok(())
+}
+
+/// Names the rules about versions that count before one about the whole crate.
+fn say_exceptions(connection: &mut PgConnection, subject: &Subject, decision: Decision) -> Result<(), AdminError> {
+    let rules = upstream_rules::list(connection, Some(&subject.upstream))?;
+    let of_versions = rules.iter().filter(|rule| rule.canonical_name == subject.name.canonical());
+    for Rule { version, decision: other, .. } in
+        of_versions.filter(|rule| !rule.version.is_empty() && rule.decision != decision)
+    {
+        say!("except {version}, for which the rule `{other}` counts: release it with `supercargo upstream release`");
     }
     Ok(())
 }

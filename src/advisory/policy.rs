@@ -39,6 +39,26 @@ impl Actions {
         *self == Self::default()
     }
 
+    /// Those of a policy. A severity that it does not name has the action of the next lower one: what is done about a high one is
+    /// done about a critical one at least. Unrated ones stand apart.
+    pub fn of_policy(policy: &[At]) -> Self {
+        let of = |severity: Severity| policy.iter().rev().find(|at| at.0 == severity).map(|at| at.1);
+        let mut actions = Self::default().with(Severity::Unrated, of(Severity::Unrated).unwrap_or_default());
+        let mut lower = Action::default();
+        for severity in [Severity::Low, Severity::Medium, Severity::High, Severity::Critical] {
+            lower = of(severity).unwrap_or(lower);
+            actions = actions.with(severity, lower);
+        }
+        actions
+    }
+
+    /// As a policy: the severities that do more than to warn.
+    pub fn described(&self) -> impl Iterator<Item = String> {
+        let of = |severity: Severity| (severity, self.of(severity));
+        let active = Severity::ALL.map(of).into_iter().filter(|(_, action)| *action != Action::default());
+        active.map(|(severity, action)| format!("{severity}={action}"))
+    }
+
     /// With another action at a severity.
     #[must_use]
     pub fn with(mut self, severity: Severity, action: Action) -> Self {
@@ -75,6 +95,11 @@ mod tests {
         let actions = Actions::default().with(severity, action).with(Severity::Unrated, Action::Hide);
         let of = [Severity::Critical, Severity::High, Severity::Unrated].map(|severity| actions.of(severity));
         assert_eq!(of, [Action::Refuse, Action::Warn, Action::Hide]);
+        let policy = ["high=refuse", "medium=hide", "unrated=warn"].map(|text| text.parse().unwrap());
+        let actions = Actions::of_policy(&policy);
+        let of = Severity::ALL.map(|severity| actions.of(severity));
+        assert_eq!(of, [Action::Warn, Action::Warn, Action::Hide, Action::Refuse, Action::Refuse]);
+        assert_eq!(actions.described().collect::<Vec<_>>(), ["medium=hide", "high=refuse", "critical=refuse"]);
         for wrong in ["critical", "worst=hide", "high=drop", ""] {
             assert!(wrong.parse::<At>().unwrap_err().contains("use SEVERITY=ACTION"), "{wrong}");
         }

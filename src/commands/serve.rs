@@ -64,6 +64,9 @@ fn run(options: &ServeOptions) -> Result<(), CommandError> {
     let listener = Listener::bind(&options.listen, "--listen")?;
     let metrics_listener = options.work.metrics_listen.as_ref();
     let metrics_listener = metrics_listener.map(|address| Listener::bind(address, "--metrics-listen")).transpose()?;
+    if options.throwaway {
+        data_dir::refuse_to_remove(&options.storage.data_dir()?)?;
+    }
     let storage = Storage::open(&options.storage, options.throwaway)?;
     let directory = storage.data_dir.clone();
     let served = serve_from(

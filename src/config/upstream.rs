@@ -71,7 +71,7 @@ pub struct UpstreamOptions {
     pub cooldown_strict: bool,
     /// What becomes of versions that an advisory affects, such as critical=refuse,high=hide; repeatable
     ///
-    /// Severities are unrated, low, medium, high and critical. `warn`, the default, says it on pages and in the API; `hide` shows the
+    /// Severities are unrated, low, medium, high and critical; one without an action has that of the next lower one. `warn`, the default, says it on pages and in the API; `hide` shows the
     /// version as yanked, so that cargo chooses another one; `refuse` also refuses its crate file.
     #[arg(long = "advisory-policy", hide = true, env = "SUPERCARGO_ADVISORY_POLICY", value_name = "SEVERITY=ACTION", value_delimiter = ',', value_parser = At::from_str)]
     pub advisory_policy: Vec<At>,
@@ -154,11 +154,22 @@ impl UpstreamOptions {
         self.upstreams.iter().map(|one| &*one.name).collect()
     }
 
-    /// What becomes of versions that an advisory affects. Of several actions for a severity the last one counts.
+    /// What becomes of versions that an advisory affects. Of several actions for a severity the last one counts; one without an
+    /// action has that of the next lower one.
     pub fn advisory_actions(&self) -> Actions {
-        self.advisory_policy
-            .iter()
-            .fold(Actions::default(), |actions, At(severity, action)| actions.with(*severity, *action))
+        Actions::of_policy(&self.advisory_policy)
+    }
+
+    /// The options by which versions of an upstream are judged, without what changes nothing.
+    pub fn policy_of(&self, name: &str) -> String {
+        let mut parts = Vec::new();
+        let age = |age: Duration| humantime::format_duration(age).to_string().replace(' ', "");
+        parts.extend(self.cooldown_of(name).map(|of_all| format!("--cooldown {name}={}", age(of_all))));
+        let of_crates = self.cooldowns_of_crates(name).into_iter();
+        parts.extend(of_crates.map(|(crates, of)| format!("--cooldown {name}/{crates}={}", age(of))));
+        parts.extend(self.cooldown_strict.then(|| "--cooldown-strict".to_owned()));
+        parts.extend(self.advisory_actions().described().map(|at| format!("--advisory-policy {at}")));
+        if parts.is_empty() { "neither a cooldown nor an advisory policy".to_owned() } else { parts.join(" ") }
     }
 
     /// The age at which versions of an upstream are shown, if there is one.

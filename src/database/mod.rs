@@ -16,6 +16,7 @@ pub mod sign_in;
 pub mod staging;
 pub mod upkeep;
 pub mod upstream_pins;
+pub mod upstream_policies;
 pub mod upstream_rules;
 pub mod upstream_sharing;
 pub mod webhooks;

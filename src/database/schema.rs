@@ -482,6 +482,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    upstream_policies (upstream) {
+        upstream -> Text,
+        policy -> Text,
+        noted_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     upstream_pins (id) {
         id -> Integer,
         upstream -> Text,

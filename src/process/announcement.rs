@@ -22,9 +22,9 @@ pub fn announce(storage: &Storage, base_url: &str, options: &ServeOptions) -> Re
         say!("    credential-provider = \"cargo:token\"");
     }
     say!("    # min-publish-age = \"0\"  # for cargo 1.100 and later, with global-min-publish-age\n");
-    for NamedUpstream { name, .. } in &options.upstream.upstreams {
+    for NamedUpstream { name, index } in &options.upstream.upstreams {
         say!("To get the crates of {name} through it, add this to config.toml in $CARGO_HOME (~/.cargo):\n");
-        for line in cargo_config(base_url, name, auth_required).lines() {
+        for line in cargo_config(base_url, (name, index), auth_required).lines() {
             say!("    {line}");
         }
         say!("");

@@ -11,7 +11,7 @@ use super::storage::StoreRole;
 use super::{CommandError, Storage};
 use crate::config::{NamedUpstream, ServeOptions, StorageOptions, UpstreamCacheOptions, UpstreamOptions};
 use crate::crate_store::CrateStore;
-use crate::database::Pool;
+use crate::database::{Pool, upstream_policies};
 use crate::upstream::Token;
 use crate::upstream_cache::cooldown::Cooldowns;
 use crate::web::upstreams::{Places, Times, UpstreamPlan, Upstreams};
@@ -19,6 +19,8 @@ use crate::web::upstreams::{Places, Times, UpstreamPlan, Upstreams};
 /// The other registries that are served through this one.
 pub fn start(options: &ServeOptions, storage: &Storage, base_url: &str) -> Result<Upstreams, CommandError> {
     let of = &options.upstream;
+    let policies: Vec<_> = of.upstreams.iter().map(|one| (one.name.clone(), of.policy_of(&one.name))).collect();
+    upstream_policies::note(&mut storage.connect()?, &policies)?;
     if of.upstreams.is_empty() {
         return Ok(Upstreams::default());
     }

@@ -33,6 +33,7 @@ type Entries = BTreeMap<Origin, Vec<Entry>>;
 
 pub(super) fn create(options: &BundleCreateOptions) -> Result<ExitCode, CommandError> {
     let (summary, written) = Cache::with(&options.cache, |cache| {
+        cache.check_policies()?;
         let writer = Writer::begin(&options.directory, hardening::usual_mode())?;
         let locked = Locked::read(&options.locks, &cache.named, cache.own_url.as_deref())?;
         let (entries, summary) = collect(options, cache, &locked)?;

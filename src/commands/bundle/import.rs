@@ -1,6 +1,6 @@
 //! `supercargo bundle import`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::admin::output::{print_json, say};
-use crate::bundle::{Bundle, BundledCrate, BundledSource, OWN_REGISTRY, Source};
+use crate::bundle::{Bundle, BundledCrate, BundledSource, BundledVersion, OWN_REGISTRY, Source};
 use crate::config::BundleImportOptions;
 use crate::database::access::audit::{Action, Event};
 use crate::package::Checksum;
@@ -28,10 +28,13 @@ struct Plan<'a> {
     upstream: &'a str,
     krate: &'a BundledCrate,
     file: Option<KeptFile>,
+    /// Versions that this registry does not pass on, with the reason.
+    refused: BTreeMap<String, String>,
 }
 
 pub(super) fn import(options: &BundleImportOptions) -> Result<ExitCode, CommandError> {
     let summary = Cache::with(&options.cache, |cache| {
+        cache.check_policies()?;
         let bundle = Bundle::read(&options.directory)?;
         let mut summary = Summary::default();
         let targets = targets(options, cache, &bundle, &mut summary)?;
@@ -54,6 +57,7 @@ pub(super) fn import(options: &BundleImportOptions) -> Result<ExitCode, CommandE
             kept + fetched
         );
         summary.left_out.iter().for_each(|(label, why)| say!("left out: {label}: {why}"));
+        summary.refused.iter().for_each(|(label, why)| say!("refused: {label}: {why}"));
     }
     if summary.interrupted {
         return Ok(ExitCode::from(INTERRUPTED));
@@ -125,7 +129,10 @@ fn plans<'a>(cache: &Cache, bundle: &'a Bundle, targets: &'a [Option<String>]) -
         for krate in &source.crates {
             let former = cache.upstreams.kept_index_file(upstream, &krate.path)?;
             match merged(former.as_ref(), &krate.content, bundle.description.created_at) {
-                Ok(file) => plans.push(Plan { upstream, krate, file }),
+                Ok(file) => {
+                    let refused = refused(cache, (upstream, krate), file.as_ref().or(former.as_ref()))?;
+                    plans.push(Plan { upstream, krate, file, refused });
+                }
                 Err(found) => problems.extend(found.iter().map(|one| contradiction(one, krate, upstream))),
             }
         }
@@ -137,6 +144,22 @@ fn plans<'a>(cache: &Cache, bundle: &'a Bundle, targets: &'a [Option<String>]) -
         "the bundle contradicts what is kept, and nothing was changed. A version never changes: find out which one is right\n{}",
         problems.join("\n")
     )))
+}
+
+/// The versions of a crate that this registry does not pass on. Taken in, they would be delivered as files that are kept.
+fn refused(
+    cache: &Cache,
+    (upstream, krate): (&str, &BundledCrate),
+    file: Option<&KeptFile>,
+) -> Result<BTreeMap<String, String>, CommandError> {
+    let mut refused = BTreeMap::new();
+    let Some(file) = file else { return Ok(refused) };
+    for BundledVersion { name, version, .. } in &krate.versions {
+        let why = cache.upstreams.refusal_of(upstream, (file, name, version));
+        let why = why.map_err(|error| CommandError::while_doing(format!("{name}@{version} of {upstream}"), error))?;
+        refused.extend(why.map(|why| (version.to_string(), why)));
+    }
+    Ok(refused)
 }
 
 fn contradiction(found: &Contradiction, krate: &BundledCrate, upstream: &str) -> String {
@@ -152,13 +175,17 @@ fn carry_out(
     pinning: Option<&Pinning<'_>>,
     summary: &mut Summary,
 ) -> Result<(), CommandError> {
-    for (place, Plan { upstream, krate, file }) in plans.iter().enumerate() {
+    for (place, Plan { upstream, krate, file, refused }) in plans.iter().enumerate() {
         if cache.is_stopped() {
             (summary.interrupted, summary.left) = (true, plans.len() - place);
             return Ok(());
         }
         for version in &krate.versions {
             let (name, num, checksum) = (version.name.clone(), version.version.clone(), version.checksum);
+            if let Some(why) = refused.get(&num.to_string()) {
+                summary.refused.insert(format!("{name}@{num} of {upstream}"), why.clone());
+                continue;
+            }
             if let Some(pinning) = pinning {
                 let resolved = Resolved { name, version: num, checksum };
                 summary.pinned += u64::from(pinning.pin(upstream, &resolved)?);

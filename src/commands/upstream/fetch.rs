@@ -11,6 +11,7 @@ use crate::process::operator_command::operator;
 
 pub(super) fn fetch(options: &FetchOptions) -> Result<ExitCode, CommandError> {
     let summary = Cache::with(&options.cache, |cache| {
+        cache.check_policies()?;
         let locked = Locked::read(&options.locks, &cache.named, cache.own_url.as_deref())?;
         let mut left_out = Summary::default();
         for (package, lock) in &locked.own {
@@ -34,6 +35,7 @@ pub(super) fn fetch(options: &FetchOptions) -> Result<ExitCode, CommandError> {
 
 pub(super) fn pin(options: &PinOptions) -> Result<ExitCode, CommandError> {
     let summary = Cache::with(&options.cache, |cache| {
+        cache.check_policies()?;
         cache.check_upstream(&options.upstream)?;
         let wanted = options.versions.iter().filter_map(|about| {
             let (upstream, name) = (options.upstream.clone(), about.name.clone());

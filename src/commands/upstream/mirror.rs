@@ -18,6 +18,7 @@ const LONGEST_TURN: f64 = 2.0;
 
 pub(super) fn mirror(options: &MirrorOptions) -> Result<ExitCode, CommandError> {
     let summary = Cache::with(&options.cache, |cache| {
+        cache.check_policies()?;
         let upstream = cache.check_upstream(&options.upstream)?;
         let names = names(options, upstream)?;
         tracing::info!(upstream = upstream.name, crates = names.len(), rate = options.rate, "mirroring");

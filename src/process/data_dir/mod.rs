@@ -72,6 +72,27 @@ pub fn create_empty(data_dir: &DataDir) -> Result<(), CommandError> {
     Ok(File::open(path)?.sync_all()?)
 }
 
+/// Refuses a directory with something in it, for a registry that removes its directory at the end.
+pub fn refuse_to_remove(data_dir: &DataDir) -> Result<(), CommandError> {
+    let path = data_dir.path();
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|error| unusable(data_dir, error))?,
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        if name != DataDir::CONFIGURATION {
+            return Err(CommandError::new(format!(
+                "--throwaway removes the data directory at the end, and {} is not empty (it contains {}): choose an empty directory with \
+                 --data-dir",
+                path.display(),
+                name.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Whether a file may be in the directory before a restore: the operator's configuration, or a part of the file system.
 fn stays(name: &std::ffi::OsStr) -> bool {
     name == DataDir::CONFIGURATION || name == "lost+found"

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::{NamedUpstream, UpstreamCacheOptions};
 use crate::crate_store::CrateStore;
-use crate::database::Pool;
+use crate::database::{Pool, upstream_policies};
 use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
 use crate::process::operator_command::stop_on_signal;
 use crate::process::signals::Signals;
@@ -26,6 +26,8 @@ pub struct Cache {
     pub named: Vec<NamedUpstream>,
     /// The public URL of this registry, if it is known.
     pub own_url: Option<String>,
+    /// By what this command judges versions of each upstream.
+    policies: Vec<(String, String)>,
     max_bytes: u64,
     stopped: Arc<AtomicBool>,
 }
@@ -51,8 +53,10 @@ impl Cache {
             Ok((pool, store, upstreams)) => {
                 let named = options.upstream.upstreams.clone();
                 let own_url = own_url(&options.storage);
+                let policy = |one: &NamedUpstream| (one.name.clone(), options.upstream.policy_of(&one.name));
+                let policies = named.iter().map(policy).collect();
                 let max_bytes = options.upstream.upstream_cache_size;
-                let cache = Self { storage, pool, store, upstreams, named, own_url, max_bytes, stopped };
+                let cache = Self { storage, pool, store, upstreams, named, own_url, policies, max_bytes, stopped };
                 let done = command(&cache);
                 cache.upstreams.end();
                 cache.pool.close();
@@ -64,6 +68,20 @@ impl Cache {
 
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Refuses to judge versions by other options than `serve`: what is kept, it delivers however young it is.
+    pub fn check_policies(&self) -> Result<(), CommandError> {
+        for (upstream, of_serve) in self.pool.with(upstream_policies::list)?? {
+            let Some((_, own)) = self.policies.iter().find(|(name, own)| *name == upstream && *own != of_serve) else {
+                continue;
+            };
+            return Err(CommandError::new(format!(
+                "`serve` judges versions of {upstream} by {of_serve}, and this command by {own}: give it the same options, best in the \
+                 configuration file of both, or start `serve` with the new ones first"
+            )));
+        }
+        Ok(())
     }
 
     /// Refuses the name of an upstream that there is not.

@@ -141,10 +141,14 @@ fn set_up(links: &Links, settings: &Settings) -> Markup {
             }
             p { "Then run" }
             (copy::block("use", "cargo add --registry supercargo NAME\ncargo search --registry supercargo WORDS"))
-            @for upstream in settings.upstreams.names() {
+            @for state in settings.upstreams.state() {
+                @let upstream = &*state.name;
                 h2 id=(format!("upstream-{upstream}")) { "Crates of " (upstream) }
-                p { "To get them through this registry, add this as well. " code { "Cargo.lock" } " stays as it is." }
-                (copy::block(&format!("upstream-lines-{upstream}"), &cargo_config(base, upstream, auth_required)))
+                p {
+                    "To get them through this registry, add this to " code { "config.toml" } " in your " code { "$CARGO_HOME" } " ("
+                    code { "~/.cargo" } "). " code { "Cargo.lock" } " stays as it is."
+                }
+                (copy::block(&format!("upstream-lines-{upstream}"), &cargo_config(base, (upstream, &state.index), auth_required)))
             }
             h2 id="publish" { "Publish crates" }
             p { a href=(links.me()) { "Get a token" } ", then run" }

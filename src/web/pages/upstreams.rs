@@ -126,7 +126,7 @@ async fn page(
                     }
                 }
                 (answering(&state))
-                (copy::block(&format!("lines-{of}"), &cargo_config(&settings.base_url, of, settings.auth_required)))
+                (copy::block(&format!("lines-{of}"), &cargo_config(&settings.base_url, (of, &state.index), settings.auth_required)))
             }
         }
         @if has_some || !alarms.is_empty() { (exposure::section(links, &upstreams, &alarms)) }

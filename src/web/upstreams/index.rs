@@ -25,7 +25,7 @@ pub(super) async fn about(State(app): State<App>, ApiPath(name): ApiPath<String>
         None => no_upstream(&app, &name),
         Some(upstream) => {
             let (base, of) = (&app.settings.base_url, &upstream.settings);
-            let config = cargo_config(base, &of.name, app.settings.auth_required);
+            let config = cargo_config(base, (&of.name, &of.index), app.settings.auth_required);
             let text = format!(
                 "This is the sparse index of {}, through this registry. To use it, add this to config.toml in $CARGO_HOME (~/.cargo):\n\n{config}",
                 of.index

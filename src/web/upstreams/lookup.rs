@@ -19,6 +19,13 @@ pub(super) fn no_upstream(app: &App, name: &str) -> Response<Body> {
 
 /// The answer if the upstream has none. Never a 404: cargo would take the crate for absent.
 pub(super) fn no_answer(upstream: &Upstream, error: &FetchError) -> Response<Body> {
+    if matches!(error, FetchError::Offline) {
+        return unavailable(&format!(
+            "this file of the upstream {} is not here, and this registry is offline (--upstream-offline): bring it with `supercargo bundle \
+             import`, or ask the operator of this registry",
+            upstream.settings.name
+        ));
+    }
     unavailable(&format!(
         "the upstream {} does not answer, and of this file nothing is kept that may be served: {error}",
         upstream.settings.name

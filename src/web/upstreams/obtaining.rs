@@ -125,6 +125,19 @@ impl Upstreams {
         Ok(read?.map(|file| file.file))
     }
 
+    /// Why a version of an index file would not be delivered, if it would not.
+    pub fn refusal_of(
+        &self,
+        of: &str,
+        (file, name, version): (&KeptFile, &CrateName, &Version),
+    ) -> Result<Option<String>, NotObtained> {
+        let (upstream, files) = self.parts(of)?;
+        let (policy, _) = upstream.policy_of(name)?;
+        let file = Arc::new(IndexFile::new(file.clone(), None));
+        let found = in_file(&file, version, &policy).ok_or_else(|| NotObtained::Absent(of.to_owned()))?;
+        refused(&found, (upstream, files), version, &policy)
+    }
+
     /// Keeps an index file of an upstream, in place of the one that is kept. Blocks.
     pub fn keep_index_file(&self, of: &str, path: &str, file: KeptFile) -> io::Result<()> {
         let upstream = self.find(of).ok_or_else(|| io::Error::other(format!("there is no upstream {of:?}")))?;

@@ -56,7 +56,7 @@ impl Cargo {
     /// An empty CARGO_HOME with that configuration.
     pub fn forget_through(&self, registry: &str) {
         let auth_required = http::get(&format!("{registry}/upstream/crates-io/index/config.json")).status == 401;
-        self.forget_but(&cargo_config(registry, "crates-io", auth_required));
+        self.forget_but(&cargo_config(registry, ("crates-io", ""), auth_required));
     }
 
     /// An empty CARGO_HOME with this configuration.
