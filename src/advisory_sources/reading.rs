@@ -141,7 +141,9 @@ impl Found {
     pub(super) fn may_have(&self, id: &str) -> bool {
         self.skipped.iter().any(|skipped| {
             let name = skipped.file.rsplit('/').next().unwrap_or_default();
-            name.rsplit_once('.').is_some_and(|(stem, _)| stem == id)
+            let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+            // A file that is not named by an id may have any advisory.
+            stem == id || !is_like_an_id(stem)
         })
     }
 
@@ -153,6 +155,12 @@ impl Found {
             .map(|skipped| json!({ "file": skipped.file, "problem": skipped.problem }))
             .collect()
     }
+}
+
+/// Whether a file has the name of an advisory, such as RUSTSEC-2026-0001.
+fn is_like_an_id(stem: &str) -> bool {
+    let beginning = stem.split('-').next().unwrap_or_default();
+    beginning.len() >= 2 && stem.contains('-') && beginning.bytes().all(|c| c.is_ascii_uppercase())
 }
 
 /// The places of the files that are to be read, and their forms.

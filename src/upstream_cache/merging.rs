@@ -4,9 +4,11 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 
 use super::kept_file::KeptFile;
 use super::lines::lines;
+use crate::index::entry::with_yanked;
 
 /// A version that is known with another checksum.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub struct Contradiction {
 }
 
 /// The kept file with other lines of the same crate, which were right at a time; None if that changes nothing. A version that both have
-/// gets the newer line.
+/// keeps its line, and is yanked or not as in the newer one. One that the upstream has removed stays away.
 pub fn merged(
     former: Option<&KeptFile>,
     other: &[u8],
@@ -27,9 +29,13 @@ pub fn merged(
     if !contradictions.is_empty() {
         return Err(contradictions);
     }
+    let at = at.min(Utc::now());
     let is_newer = former.is_none_or(|former| at > former.known.checked_at);
-    let mut others: HashMap<String, &[u8]> =
-        lines(other).filter_map(|(text, line)| Some((line?.vers.into_owned(), text))).collect();
+    let is_gone = |version: &str| former.is_some_and(|former| former.known.vanished.contains_key(version));
+    let mut others: HashMap<String, &[u8]> = lines(other)
+        .filter_map(|(text, line)| Some((line?.vers.into_owned(), text)))
+        .filter(|(version, _)| !is_gone(version))
+        .collect();
     let mut content = Vec::with_capacity(other.len() + former.map_or(0, |former| former.content.len()));
     let mut push = |text: &[u8]| {
         content.extend_from_slice(text);
@@ -37,7 +43,8 @@ pub fn merged(
     };
     for (text, line) in former.iter().flat_map(|former| lines(&former.content)) {
         let newer = line.and_then(|line| others.remove(&*line.vers)).filter(|_| is_newer);
-        push(newer.unwrap_or(text));
+        let changed = newer.and_then(|newer| with_state_of(text, newer));
+        push(changed.as_deref().map_or(text, str::as_bytes));
     }
     // In the order of the other file.
     for (text, _) in lines(other).filter(|(_, line)| line.as_ref().is_some_and(|line| others.contains_key(&*line.vers)))
@@ -49,8 +56,21 @@ pub fn merged(
     }
     let mut file = KeptFile::sent(content.into(), (None, None), former);
     // The upstream has not confirmed it.
-    file.known.checked_at = former.map_or(at.min(Utc::now()), |former| former.known.checked_at);
+    file.known.checked_at = former.map_or(at, |former| former.known.checked_at);
     Ok(Some(file))
+}
+
+/// A line, yanked or not as the newer one; None if it is already.
+fn with_state_of(text: &[u8], newer: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct State {
+        yanked: Option<bool>,
+    }
+    let yanked =
+        |text: &[u8]| serde_json::from_slice::<State>(text).ok().and_then(|line| line.yanked).unwrap_or_default();
+    let wanted = yanked(newer);
+    let text = std::str::from_utf8(text).ok().filter(|_| yanked(text) != wanted)?;
+    with_yanked(text.trim_end(), wanted).ok()
 }
 
 fn contradictions(former: &KeptFile, other: &[u8]) -> Vec<Contradiction> {

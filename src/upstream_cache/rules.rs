@@ -39,11 +39,22 @@ impl Rules {
     }
 }
 
+/// What a decision names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    Version,
+    /// The version without its build metadata, as people write it.
+    WithoutBuild,
+    Crate,
+}
+
 impl CrateRules {
-    /// The decision about a version and its reason: one about the version counts before one about the crate.
-    pub fn about(&self, version: &str) -> Option<(Decision, &str)> {
-        let found = self.versions.get(version).or(self.all.as_ref());
-        found.map(|(decision, reason)| (*decision, reason.as_str()))
+    /// The decision about a version, its reason, and what it names: one about the version counts before one about the crate.
+    pub fn about(&self, version: &str) -> Option<(Decision, &str, Names)> {
+        let without_build = || self.versions.get(version.split_once('+')?.0).map(|found| (found, Names::WithoutBuild));
+        let found = self.versions.get(version).map(|found| (found, Names::Version));
+        let found = found.or_else(without_build).or_else(|| self.all.as_ref().map(|found| (found, Names::Crate)));
+        found.map(|((decision, reason), names)| (*decision, reason.as_str(), names))
     }
 }
 
@@ -76,8 +87,9 @@ mod tests {
         ];
         let name: CrateName = "Foo-Bar".parse().unwrap();
         let rules = Rules::of("crates-io", &all).of_crate(&name).unwrap();
-        assert_eq!(rules.about("1.0.0"), Some((Decision::Allow, "allow 1.0.0")));
-        assert_eq!(rules.about("2.0.0"), Some((Decision::Block, "block ")));
+        assert_eq!(rules.about("1.0.0"), Some((Decision::Allow, "allow 1.0.0", Names::Version)));
+        assert_eq!(rules.about("1.0.0+x").map(|(_, _, names)| names), Some(Names::WithoutBuild));
+        assert_eq!(rules.about("2.0.0"), Some((Decision::Block, "block ", Names::Crate)));
         assert_eq!(Rules::of("acme", &all).of_crate(&name).unwrap().about("1.0.0"), None);
         assert_eq!(Rules::of("other", &all).of_crate(&name), None);
     }

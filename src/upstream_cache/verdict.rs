@@ -13,7 +13,7 @@ use semver::Version;
 use super::advisories::{CrateAdvisories, Noted};
 use super::kept_file::KeptFile;
 use super::lines::{Line, lines};
-use super::rules::CrateRules;
+use super::rules::{CrateRules, Names};
 use crate::advisory::policy::{Action, Actions};
 use crate::database::upstream_rules::Decision;
 use crate::index::entry::with_yanked;
@@ -63,14 +63,19 @@ impl Policy {
         age.is_none() && rules.is_none() && advisories.is_none() && file.known.first_checksums.is_empty()
     }
 
-    /// What becomes of the version of a line. What people have decided counts first.
+    /// What becomes of the version of a line. What people have decided about it counts first. That its crate may pass lifts the age
+    /// alone.
     pub fn judge(&self, file: &KeptFile, line: &Line<'_>, now: DateTime<Utc>) -> Verdict {
-        match self.rules.as_ref().and_then(|rules| rules.about(&line.vers)) {
-            Some((Decision::Allow, _)) => return Verdict::Passes,
-            Some((Decision::Hold, reason)) => return Verdict::Held(reason.to_owned()),
-            Some((Decision::Block, reason)) => return Verdict::Blocked(reason.to_owned()),
-            None => {}
+        let decided = self.rules.as_ref().and_then(|rules| rules.about(&line.vers));
+        // Of several with the same number, one that names none of them could mean any.
+        let is_meant = |names| names != Names::WithoutBuild || has_no_sibling(file, &line.vers);
+        match decided {
+            Some((Decision::Allow, _, names)) if names != Names::Crate && is_meant(names) => return Verdict::Passes,
+            Some((Decision::Allow, ..)) | None => {}
+            Some((Decision::Hold, reason, _)) => return Verdict::Held(reason.to_owned()),
+            Some((Decision::Block, reason, _)) => return Verdict::Blocked(reason.to_owned()),
         }
+        let may_be_young = matches!(decided, Some((Decision::Allow, _, Names::Crate)));
         if let Some(first) = file.known.first_checksums.get(&*line.vers) {
             return Verdict::Changed(first.clone());
         }
@@ -80,9 +85,12 @@ impl Policy {
         if let Some((noted, Action::Refuse)) = affecting {
             return Verdict::Vulnerable(noted, Action::Refuse);
         }
-        let is_mended = || advised.is_some_and(|(advisories, version)| advisories.names_as_mended(version));
+        let is_mended = || {
+            advised.is_some_and(|(advisories, version)| advisories.names_as_mended(version))
+                && has_no_sibling(file, &line.vers)
+        };
         match (self.young_until(file, line, now), affecting) {
-            (Some(until), _) if !is_mended() => Verdict::Young(until),
+            (Some(until), _) if !may_be_young && !is_mended() => Verdict::Young(until),
             (_, Some((noted, Action::Hide))) => Verdict::Vulnerable(noted, Action::Hide),
             _ => Verdict::Passes,
         }
@@ -93,6 +101,14 @@ impl Policy {
         let since = line.published_at().or_else(|| file.known.first_seen.get(&*line.vers).copied())?;
         since.checked_add_signed(self.age?).filter(|until| *until > now)
     }
+}
+
+/// Whether no other version of a file has the same number with other build metadata.
+fn has_no_sibling(file: &KeptFile, version: &str) -> bool {
+    let number = |version: &str| version.split('+').next().unwrap_or_default().to_owned();
+    let wanted = number(version);
+    let same = lines(&file.content).filter(|(_, line)| line.as_ref().is_some_and(|line| number(&line.vers) == wanted));
+    same.count() == 1
 }
 
 impl Verdict {
@@ -140,11 +156,18 @@ pub fn shown(file: &KeptFile, policy: &Policy, now: DateTime<Utc>) -> Shown {
         if let Verdict::Young(end) = verdict {
             until = Some(until.map_or(end, |earlier| earlier.min(end)));
         }
-        let edited = std::str::from_utf8(text).ok().filter(|_| verdict.is_shown_as_yanked());
-        let edited = edited.and_then(|text| with_yanked(text, true).ok());
-        is_edited |= edited.is_some();
-        content.extend_from_slice(edited.as_ref().map_or(text, |edited| edited.as_bytes()));
-        content.push(b'\n');
+        if !verdict.is_shown_as_yanked() {
+            content.extend_from_slice(text);
+            content.push(b'\n');
+            continue;
+        }
+        is_edited = true;
+        let yanked = std::str::from_utf8(text).ok().and_then(|text| with_yanked(text.trim_end(), true).ok());
+        // A line that cannot be changed is not shown.
+        if let Some(yanked) = yanked {
+            content.extend_from_slice(yanked.as_bytes());
+            content.push(b'\n');
+        }
     }
     if !is_edited {
         return as_it_is();
@@ -187,6 +210,12 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_ends_as_on_windows_is_yanked_too() {
+        let young = shown(&file(&format!("{OLD}\r\n{NEW}\r\n")), &aged(3), at("2026-01-10T00:00:00Z"));
+        assert_eq!(young.content, format!("{OLD}\r\n{}\n", NEW.replace("false", "true")));
+    }
+
+    #[test]
     fn a_version_that_was_seen_later_without_a_time_is_as_old_as_that() {
         let former = file(&format!("{OLD}\n"));
         let file = KeptFile::sent(format!("{OLD}\n{NO_TIME}\n").into(), (None, None), Some(&former));
@@ -220,6 +249,18 @@ mod tests {
         let blocked = of(&[rule("", Decision::Block), rule("1.1.0", Decision::Allow)], None);
         assert_eq!(blocked.content, format!("{}\n{NEW}\n", OLD.replace("false", "true")));
         assert_eq!(blocked.until, None);
+        // People leave build metadata out. Of two that differ by it alone, an allowance means none.
+        let built = |lines: &str| KeptFile::sent(lines.to_owned().into(), (None, None), None);
+        let (one, two) = (NEW.replace("1.1.0", "1.1.0+a"), NEW.replace("1.1.0", "1.1.0+b"));
+        let verdict = |lines: &str, decision: Decision| {
+            let rules = Rules::of("crates-io", &[rule("1.1.0", decision)]).of_crate(&"foo".parse().unwrap());
+            let policy = Policy { age: Some(TimeDelta::days(3)), rules, ..Policy::default() };
+            shown(&built(lines), &policy, at("2026-01-10T00:00:00Z")).content
+        };
+        assert_eq!(verdict(&format!("{one}\n"), Decision::Allow), format!("{one}\n"));
+        let both = format!("{one}\n{two}\n");
+        assert_eq!(verdict(&both, Decision::Allow), both.replace("false", "true"));
+        assert_eq!(verdict(&both, Decision::Block), both.replace("false", "true"));
         // What is on hold comes of no age.
         let held = of(&[rule("1.1.0", Decision::Hold)], Some(TimeDelta::days(3)));
         assert_eq!(held, Shown { content: format!("{OLD}\n{}\n", NEW.replace("false", "true")).into(), until: None });

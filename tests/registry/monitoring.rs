@@ -333,7 +333,7 @@ mod slow {
         wait_for_workers(served);
         let (code, line) = watch.round(&[]);
         assert_eq!(code, 0, "{line}");
-        assert!(line.starts_with("SUPERCARGO OK - 14 checks | oldest_job=0s;300;900 dead_jobs=0;;0 "), "{line}");
+        assert!(line.starts_with("SUPERCARGO OK - 15 checks | oldest_job=0s;300;900 dead_jobs=0;;0 "), "{line}");
 
         // A job that panics in its last attempt.
         let mut connection = served.database.connect();

@@ -41,8 +41,9 @@ pub(super) fn import(options: &BundleImportOptions) -> Result<ExitCode, CommandE
         let plans = plans(cache, &bundle, &targets)?;
         let reason = options.reason.clone().unwrap_or_else(|| format!("the bundle {}", name_of(&options.directory)));
         let pinning = options.pin.then(|| Pinning::new(&cache.pool, operator(), reason));
+        let changes = plans.iter().any(|plan| plan.file.is_some());
         let done = carry_out(cache, &plans, pinning.as_ref(), &mut summary);
-        record(options, cache, &targets, (&summary, pinning.as_ref()))?;
+        record(options, cache, &targets, (&summary, pinning.as_ref(), changes))?;
         done?;
         cache.warn_of_eviction()?;
         Ok(summary)
@@ -62,7 +63,7 @@ pub(super) fn import(options: &BundleImportOptions) -> Result<ExitCode, CommandE
     if summary.interrupted {
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if summary.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn name_of(directory: &Path) -> String {
@@ -155,6 +156,12 @@ fn refused(
     let mut refused = BTreeMap::new();
     let Some(file) = file else { return Ok(refused) };
     for BundledVersion { name, version, .. } in &krate.versions {
+        if file.known.vanished.contains_key(&version.to_string()) {
+            let why =
+                format!("{upstream} has removed it: see `supercargo upstream exposure {upstream} {name}@{version}`");
+            refused.insert(version.to_string(), why);
+            continue;
+        }
         let why = cache.upstreams.refusal_of(upstream, (file, name, version));
         let why = why.map_err(|error| CommandError::while_doing(format!("{name}@{version} of {upstream}"), error))?;
         refused.extend(why.map(|why| (version.to_string(), why)));
@@ -221,14 +228,14 @@ fn record(
     options: &BundleImportOptions,
     cache: &Cache,
     targets: &[Option<String>],
-    (summary, pinning): (&Summary, Option<&Pinning<'_>>),
+    (summary, pinning, changes): (&Summary, Option<&Pinning<'_>>, bool),
 ) -> Result<(), CommandError> {
     let upstreams: BTreeSet<&str> = targets.iter().flatten().map(String::as_str).collect();
     let upstreams: Vec<&str> = upstreams.into_iter().collect();
     if let Some(pinning) = pinning {
         pinning.record(&upstreams)?;
     }
-    if summary.fetched > 0 {
+    if summary.fetched > 0 || changes {
         let detail = json!({ "bundle": name_of(&options.directory), "versions": summary.fetched });
         let about = upstreams.join(", ");
         let event = Event::new(Action::UpstreamImport).about(&about).detail(detail);

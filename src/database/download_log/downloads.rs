@@ -63,7 +63,9 @@ pub struct ByAddress {
 }
 
 /// The condition on the rows: `$1` to `$4` are upstream, name, version and time.
-const OF_SUBJECT: &str = "upstream = $1 AND canonical_name = $2 AND ($3::text IS NULL OR version = $3) AND at >= $4";
+/// A version that is given without build metadata is that with any.
+const OF_SUBJECT: &str = "upstream = $1 AND canonical_name = $2 AND at >= $4
+    AND ($3::text IS NULL OR version = $3 OR (strpos($3, '+') = 0 AND split_part(version, '+', 1) = $3))";
 
 /// The counts and times of a group of rows.
 const COUNTED: &str =

@@ -7,7 +7,7 @@ use super::alarm::Alarm;
 use crate::database::access::audit::Action;
 use crate::upstream_cache::kept_file::KeptFile;
 
-/// More versions that vanish at once are one entry of the log: an upstream has deleted the crate.
+/// More versions that change or vanish at once are one entry of the log: an upstream has deleted the crate.
 const EACH: usize = 20;
 
 /// Reports what has changed between two states of a file, each change once.
@@ -20,10 +20,13 @@ pub(super) fn report(
     let Some(former) = former else { return };
     let krate = path.rsplit('/').next().unwrap_or_default();
     let raise = |action, detail| alarm.raise(runtime, action, upstream, detail);
-    for (version, first) in &file.known.first_checksums {
-        if !former.known.first_checksums.contains_key(version) {
-            let detail = json!({ "crate": krate, "version": version, "first_checksum": first });
-            raise(Action::UpstreamChange, detail);
+    let changed = file.known.first_checksums.iter();
+    let changed: Vec<_> = changed.filter(|(version, _)| !former.known.first_checksums.contains_key(*version)).collect();
+    if changed.len() > EACH {
+        raise(Action::UpstreamChange, json!({ "crate": krate, "versions": changed.len() }));
+    } else {
+        for (version, first) in changed {
+            raise(Action::UpstreamChange, json!({ "crate": krate, "version": version, "first_checksum": first }));
         }
     }
     let is_new = |version: &&String| !former.known.vanished.contains_key(*version);

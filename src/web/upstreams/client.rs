@@ -10,14 +10,14 @@ use reqwest::header::{
 };
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tokio_rustls::rustls::crypto::ring;
 
 use super::outages::Outages;
 use crate::upstream::content_coding::{DecodeError, codings, decode};
 use crate::upstream::{Token, UpstreamError};
 
-/// Requests to an upstream at the same time.
+/// Requests to an upstream at the same time: half of them for its index, half for crate files.
 const AT_ONCE: usize = 32;
 /// Time limits: for the connection, between two pieces of an answer, and for a whole index file.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -87,7 +87,9 @@ struct Pause {
 pub struct Client {
     http: reqwest::Client,
     token: Option<(HeaderValue, Token)>,
-    permits: Semaphore,
+    /// Slow crate files must not keep the index waiting.
+    index_permits: Semaphore,
+    crate_permits: Semaphore,
     pause: Mutex<Pause>,
     pub outages: Outages,
     pace: Mutex<Option<Pace>>,
@@ -129,7 +131,8 @@ impl Client {
         Self {
             http,
             token,
-            permits: Semaphore::new(AT_ONCE),
+            index_permits: Semaphore::new(AT_ONCE / 2),
+            crate_permits: Semaphore::new(AT_ONCE / 2),
             pause: Mutex::default(),
             outages,
             pace: Mutex::default(),
@@ -155,8 +158,10 @@ impl Client {
         // With a tag the date says nothing more.
         let condition = conditions.into_iter().find_map(|(name, value)| Some((name, value?)));
         headers.extend(condition.and_then(|(name, value)| Some((name, HeaderValue::from_str(value).ok()?))));
+        // The upstream's time begins when it is asked.
+        let _permit = self.permit(&self.index_permits, url).await?;
         let answered = tokio::time::timeout(INDEX_FILE, async {
-            let (response, _permit) = self.send(url, headers, true).await?;
+            let response = self.send(url, headers, true).await?;
             self.read_index_file(url, response).await
         });
         let answered = answered.await.unwrap_or_else(|_| {
@@ -172,36 +177,36 @@ impl Client {
         url: &str,
         needs_token: bool,
     ) -> Result<(Response, SemaphorePermit<'_>), FetchError> {
+        let permit = self.permit(&self.crate_permits, url).await?;
         let answered =
-            self.send(url, HeaderMap::new(), needs_token).await.and_then(|(response, permit)| {
-                match response.status() {
-                    StatusCode::OK => Ok((response, permit)),
-                    status => Err(FetchError::Status { url: url.to_owned(), status: status.as_u16() }),
-                }
+            self.send(url, HeaderMap::new(), needs_token).await.and_then(|response| match response.status() {
+                StatusCode::OK => Ok((response, permit)),
+                status => Err(FetchError::Status { url: url.to_owned(), status: status.as_u16() }),
             });
         self.note(answered)
     }
 
-    async fn send(
-        &self,
-        url: &str,
-        mut headers: HeaderMap,
-        with_token: bool,
-    ) -> Result<(Response, SemaphorePermit<'_>), FetchError> {
+    async fn permit<'a>(&self, permits: &'a Semaphore, url: &str) -> Result<SemaphorePermit<'a>, FetchError> {
+        self.check_pause()?;
+        let closed =
+            |closed: AcquireError| FetchError::Unreachable { url: url.to_owned(), problem: closed.to_string() };
+        permits.acquire().await.map_err(closed)
+    }
+
+    async fn send(&self, url: &str, mut headers: HeaderMap, with_token: bool) -> Result<Response, FetchError> {
         self.check_pause()?;
         if let Some((secret, token)) = self.token.as_ref().filter(|_| with_token) {
             token.check(url).map_err(|error: UpstreamError| FetchError::Token(error.to_string()))?;
             headers.insert(AUTHORIZATION, secret.clone());
         }
         let unreachable = |problem: String| FetchError::Unreachable { url: url.to_owned(), problem };
-        let permit = self.permits.acquire().await.map_err(|closed| unreachable(closed.to_string()))?;
         self.keep_pace().await;
         let response = self.http.get(url).headers(headers).send().await;
         let response = response.map_err(|error| unreachable(describe(&error)))?;
         if let Some(wait) = retry_after(&response) {
             self.pause_for(wait, &format!("{url} answered {}", response.status().as_u16()));
         }
-        Ok((response, permit))
+        Ok(response)
     }
 
     async fn read_index_file(&self, url: &str, mut response: Response) -> Result<Answer, FetchError> {

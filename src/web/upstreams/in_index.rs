@@ -15,6 +15,9 @@ use crate::upstream_cache::cooldown::in_words;
 use crate::upstream_cache::lines::lines;
 use crate::upstream_cache::verdict::{Policy, Verdict};
 
+/// Patched ranges of a refusal.
+const RANGES: usize = 5;
+
 /// What the index says of a version.
 pub(super) struct InIndex {
     pub index: Arc<IndexFile>,
@@ -83,6 +86,9 @@ fn vulnerable((name, version): (&CrateName, &Version), advisory: &Noted) -> Stri
     let see = url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
     let instead = match ranges.patched() {
         [] => "No version is patched: use another crate".to_owned(),
+        patched if patched.len() > RANGES => {
+            format!("Use {}, or another patched version", patched[..RANGES].join(" or "))
+        }
         patched => format!("Use {}", patched.join(" or ")),
     };
     let text = format!(

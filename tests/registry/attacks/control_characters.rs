@@ -225,7 +225,7 @@ fn arguments(subcommand: &str) -> Option<Vec<Vec<&'static str>>> {
         | "admin crate reserved"
         | "admin audit" => both(&[]),
         "admin team show" => both(&[]),
-        "admin owner list" => both(&["foo"]),
+        "admin owner list" | "admin crate exposure" => both(&["foo"]),
         "admin crate limits" => Some(vec![vec!["foo"], vec!["foo", "--json"], vec![], vec!["--json"]]),
         "jobs list" => Some(
             ["--failed", "--dead", "--done", "--json"].map(|flag| vec![flag]).into_iter().chain([vec![]]).collect(),

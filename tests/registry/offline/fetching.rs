@@ -49,6 +49,24 @@ fn a_running_serve_sees_what_the_command_has_written_without_asking() {
 }
 
 #[test]
+fn a_command_that_judges_otherwise_than_serve_is_refused() {
+    let (upstream, served) = crates_io(&["--cooldown", "3days", "--advisory-policy", "high=refuse"]);
+    let lock = lock_file(&served, "Cargo.lock", &[&library("foo", "1.0.0")]);
+    let arguments = ["--lock", &*lock, "--cooldown", "crates-io=72h"];
+    let refused = ended(&output(&served, &upstream, "upstream fetch", &arguments), 1);
+    assert!(
+        refused.contains(
+            "`serve` judges versions of crates-io by --cooldown crates-io=3days --advisory-policy high=refuse --advisory-policy \
+             critical=refuse, and this command by --cooldown crates-io=3days: give it the same options"
+        ),
+        "{refused}"
+    );
+    assert_eq!(upstream.log().len(), 0);
+    let same = [&arguments[..], &["--advisory-policy", "high=refuse"]].concat();
+    assert!(run(&served, &upstream, "upstream fetch", &same).contains("1 were fetched"));
+}
+
+#[test]
 fn what_is_missing_is_listed_and_nothing_wrong_is_kept() {
     let (upstream, served) = crates_io(&[]);
     served.run("upstream block", &["crates-io", "bar", "--reason", "taken over"]);

@@ -86,6 +86,18 @@ fn versions_are_added(index_in: &[&str]) {
     }
 }
 
+#[test]
+fn what_the_rules_refuse_is_not_taken_in() {
+    let (upstream, _first, place) = bundle("one");
+    let apart = apart(&upstream);
+    apart.run("upstream block", &["crates-io", "foo", "--reason", "taken over"]);
+    let said = ended(&import(&apart, &upstream, &place, &["--pin"]), 1);
+    let refused = "refused: foo@1.0.0 of crates-io: foo@1.0.0 of crates-io is blocked in this registry: taken over";
+    assert!(said.contains("1 were taken in") && said.contains(refused), "{said}");
+    assert!(!is_kept(&apart, "foo") && is_kept(&apart, "bar"));
+    assert_eq!(apart.run("upstream pins", &[]).lines().count(), 2);
+}
+
 /// What is done to a bundle, and what is said of it.
 type Damage = (fn(&Path), &'static str);
 

@@ -70,7 +70,7 @@ fn the_git_index_lists_the_crates_of_a_pattern_or_all() {
 
 #[test]
 fn what_the_registry_holds_back_is_no_failure_of_a_mirror() {
-    let (upstream, served) = crates_io(&[]);
+    let (upstream, served) = crates_io(&["--cooldown", "3days"]);
     upstream.add(&library("foo", "1.1.0"), &chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string());
     let arguments = ["crates-io", "--crates", "foo", "--cooldown", "3days"];
     let said = run(&served, &upstream, "upstream mirror", &arguments);

@@ -19,6 +19,17 @@ fn script(options: &[&str], script: &str, code: i32) -> String {
 }
 
 #[test]
+fn a_data_directory_with_something_in_it_is_not_thrown_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let kept = directory.path().join("crates");
+    std::fs::write(&kept, "kept").unwrap();
+    let serve = ["serve", "--throwaway", "--listen", "127.0.0.1:0", "--data-dir"];
+    let refused = failed(supercargo().args(serve).arg(directory.path()).output().unwrap(), 1);
+    assert!(refused.contains("is not empty (it contains crates): choose an empty directory"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "kept");
+}
+
+#[test]
 fn the_command_gets_the_variables_in_the_help() {
     let variables: HashMap<String, String> = script(&["--user", "bob", "--user", "ci-bot.2"], "env", 0)
         .lines()

@@ -3,6 +3,7 @@
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 use supercargo::package::Checksum;
+use supercargo::web::upstreams::cargo_config;
 
 use crate::support::cargo::Cargo;
 use crate::support::faulty_upstream::FaultyUpstream;
@@ -146,6 +147,24 @@ fn a_private_registry_asks_cargo_for_its_token() {
     let built = build.env("CARGO_REGISTRIES_CRATES_IO_PROXY_TOKEN", served.token("ann")).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     assert_eq!(String::from_utf8_lossy(&built.stdout), "foo 1.0.0\n");
+}
+
+#[test]
+fn another_registry_than_crates_io_is_reached_through_it() {
+    let mut other = Served::start(&[]);
+    http::publish(&other.url, &other.token("ann"), &library("foo", "1.0.0")).good();
+    let index = format!("{}/index/", other.url);
+    let served = Served::start(&["--upstream", &format!("acme=sparse+{index}")]);
+    let cargo = Cargo::through(&served.url);
+    cargo.forget_but(&cargo_config(&served.url, ("acme", &index), false));
+    user_of(&cargo, "foo = { version = \"1\", registry = \"acme\" }", "println!(\"{}\", foo::version());");
+    assert!(cargo.good("user", &["run"]).contains("foo 1.0.0"));
+    assert!(lock(&cargo).contains(&format!("sparse+{index}")), "{}", lock(&cargo));
+    // What is kept here needs the other one no more.
+    other.kill();
+    cargo.forget_but(&cargo_config(&served.url, ("acme", &index), false));
+    std::fs::remove_dir_all(cargo.path("target")).ok();
+    assert!(cargo.good("user", &["run", "--locked"]).contains("foo 1.0.0"));
 }
 
 /// An upstream with an old version of `foo` and a young one, and a registry with a cooldown before it.

@@ -33,14 +33,19 @@ fn an_unknown_name_is_a_404_that_lists_the_names() {
 
 #[test]
 fn config_json_leads_to_the_downloads_here() {
-    let (_upstream, served) = through(&[]);
+    let (upstream, served) = through(&[]);
     let config = index(&served, "config.json").good();
     let api = format!("{}/upstream/other", served.url);
     assert_eq!(config.json(), serde_json::json!({ "dl": format!("{api}/api/v1/crates"), "api": api }));
     assert_eq!(config.header("content-type"), "application/json");
     let about = index(&served, "").good().text();
     assert!(about.contains("config.toml in $CARGO_HOME (~/.cargo)"), "{about}");
-    assert!(about.contains("[source.other]\nreplace-with = \"other-proxy\""), "{about}");
+    let (index, proxy) = (upstream.sparse(), index_url(&served, ""));
+    let lines = format!(
+        "[source.other]\nregistry = \"{index}\"\nreplace-with = \"other-proxy\"\n\n[registries.other]\nindex = \"{index}\"\n\n\
+         [registries.other-proxy]\nindex = \"sparse+{proxy}\""
+    );
+    assert!(about.contains(&lines), "{about}");
     assert!(about.contains(&format!("index = \"sparse+{}\"", index_url(&served, ""))), "{about}");
 }
 
