@@ -137,13 +137,12 @@ impl Found {
         self.skipped.push(Skipped { file: file.to_owned(), problem });
     }
 
-    /// Whether a file that was skipped may have the advisory with this id.
+    /// Whether a file that was skipped has the advisory with this id, by its name. A name without a point is an id.
     pub(super) fn may_have(&self, id: &str) -> bool {
         self.skipped.iter().any(|skipped| {
             let name = skipped.file.rsplit('/').next().unwrap_or_default();
             let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-            // A file that is not named by an id may have any advisory.
-            stem == id || !is_like_an_id(stem)
+            stem == id
         })
     }
 
@@ -155,12 +154,6 @@ impl Found {
             .map(|skipped| json!({ "file": skipped.file, "problem": skipped.problem }))
             .collect()
     }
-}
-
-/// Whether a file has the name of an advisory, such as RUSTSEC-2026-0001.
-fn is_like_an_id(stem: &str) -> bool {
-    let beginning = stem.split('-').next().unwrap_or_default();
-    beginning.len() >= 2 && stem.contains('-') && beginning.bytes().all(|c| c.is_ascii_uppercase())
 }
 
 /// The places of the files that are to be read, and their forms.

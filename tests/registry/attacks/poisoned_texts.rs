@@ -29,7 +29,7 @@ use supercargo::database::sign_in::identities::Account;
 use supercargo::database::sign_in::links as one_time;
 use supercargo::database::staging::rules;
 use supercargo::database::upstream_sharing::{index_files, requests};
-use supercargo::database::{download_log, upstream_pins, upstream_rules};
+use supercargo::database::{download_log, upstream_pins, upstream_policies, upstream_rules};
 use supercargo::index::{GitProgram, Reach};
 use supercargo::oidc::http::check_issuer;
 use supercargo::package::index_path::index_path;
@@ -506,6 +506,7 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
         "SELECT version FROM upstream_pins",
         version::MAX_LENGTH,
     ),
+    ("upstream_policies_pkey", "upstream", "SELECT upstream FROM upstream_policies", 40),
     ("upstream_requests_pkey", "subject", "SELECT subject FROM upstream_requests", INDEX_PATH),
     ("upstream_requests_pkey", "upstream", "SELECT upstream FROM upstream_requests", 40),
     (
@@ -639,6 +640,7 @@ fn store_the_longest_kept(connection: &mut PgConnection, upstream: &str, (name, 
     let checksum = Checksum::of(b"x");
     let pin = upstream_pins::NewPin { upstream, name, version: &version, checksum, reason: "x", actor: "x" };
     assert!(upstream_pins::add(connection, &pin).unwrap());
+    upstream_policies::note(connection, &[(upstream.to_owned(), "x".to_owned())]).unwrap();
     let path = index_path(name);
     index_files::write(connection, (upstream, &path), ("{}", b"x"), None).unwrap().unwrap();
     requests::take(connection, (upstream, &path), 1, Duration::ZERO).unwrap();
