@@ -1,7 +1,7 @@
 //! What a user of an upstream adds to the configuration of cargo.
 
 /// The lines for config.toml that lead cargo to an upstream, which has this URL of its index, through this registry. Cargo knows where
-/// crates.io is; of another one it needs to be told, also what `registry = "NAME"` of a dependency means.
+/// crates.io is; another one has to be named, also for `registry = "NAME"` of a dependency.
 pub fn cargo_config(base_url: &str, (upstream, index): (&str, &str), auth_required: bool) -> String {
     let source = format!("{upstream}-proxy");
     let provider = if auth_required { "credential-provider = \"cargo:token\"\n" } else { "" };

@@ -162,7 +162,7 @@ fn an_offline_registry_serves_what_it_keeps_and_asks_nothing() {
     download(&served).good();
     let absent = http::get(&format!("{}/upstream/acme/index/3/b/bar", served.url));
     assert_eq!(absent.status, 503, "{}", absent.text());
-    assert!(absent.text().contains("does not ask upstreams (--upstream-offline)"), "{}", absent.text());
+    assert!(absent.text().contains("this registry is offline (--upstream-offline)"), "{}", absent.text());
 }
 
 #[test]
