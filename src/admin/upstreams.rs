@@ -4,7 +4,7 @@ use diesel::PgConnection;
 use serde_json::json;
 
 use super::AdminError;
-use super::output::{print_json, print_table, say, time};
+use super::output::{complain, print_json, print_table, say, time};
 use crate::database::access::administrator::Administrator;
 use crate::database::access::audit::Actor;
 use crate::database::upstream_policies;
@@ -21,9 +21,10 @@ pub fn decide(
     let what = named(subject);
     let known: Vec<String> = upstream_policies::list(connection)?.into_iter().map(|(name, _)| name).collect();
     if !known.contains(&subject.upstream) {
-        let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        say!(
-            "warning: the last `serve` has no upstream {}, so the rule counts for nothing yet ({there} is there)",
+        let there = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+        complain!(
+            "warning: the last `serve` had no upstream {}, and without one the rule has no effect: {there}. If the name is wrong, remove the \
+             rule with `supercargo upstream release`",
             subject.upstream
         );
     }

@@ -91,7 +91,7 @@ pub use settings::{Setting, Source};
 pub use storage::StorageOptions;
 pub use upstream::{Cooldown, NamedUpstream, UpstreamOptions, UpstreamTokenFile};
 pub use upstream_cache::{FetchOptions, MirrorOptions, PinOptions, StatusOptions, UpstreamCacheOptions};
-pub use upstream_rules::{ExposureOptions, RuleArguments, UpstreamCommand};
+pub use upstream_rules::{ExposureOptions, RefusalOptions, RuleArguments, UpstreamCommand};
 pub use users::{NewUsersOptions, RoleName, SignInLinkOptions, UserCommand};
 pub use verify::VerifyOptions;
 pub use webhook::{NewWebhookOptions, WebhookCommand, WebhookUpdateOptions};

@@ -25,25 +25,9 @@ pub enum UpstreamCommand {
         storage: StorageOptions,
     },
     /// Put a crate or a version on hold: it is not chosen, and only served if it was served before
-    Hold {
-        #[command(flatten)]
-        about: RuleArguments,
-        /// Reason, shown to users whose download is refused, and kept in the audit log
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-        #[command(flatten)]
-        storage: StorageOptions,
-    },
+    Hold(RefusalOptions),
     /// Refuse a crate or a version, even if it was served before
-    Block {
-        #[command(flatten)]
-        about: RuleArguments,
-        /// Reason, shown to users whose download is refused, and kept in the audit log
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-        #[command(flatten)]
-        storage: StorageOptions,
-    },
+    Block(RefusalOptions),
     /// Remove the rule about a crate or a version
     Release {
         #[command(flatten)]
@@ -117,6 +101,18 @@ pub struct ExposureOptions {
     pub since: Option<Duration>,
     #[command(flatten)]
     pub output: OutputOptions,
+}
+
+/// The options of a rule that refuses downloads.
+#[derive(clap::Args, Debug)]
+pub struct RefusalOptions {
+    #[command(flatten)]
+    pub about: RuleArguments,
+    /// Reason, shown to users whose download is refused, and kept in the audit log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    #[command(flatten)]
+    pub storage: StorageOptions,
 }
 
 /// What a rule is about.

@@ -130,6 +130,19 @@ mod tests {
     }
 
     #[test]
+    fn a_kept_line_changes_in_nothing_but_whether_it_is_yanked_and_a_removed_version_stays_away() {
+        let former = kept(line("1.0.0", "aa", false));
+        let after = former.known.checked_at + TimeDelta::hours(1);
+        let other = line("1.0.0", "aa", true).replace("2026-01-01", "2020-01-01");
+        let merged_now = |former: &KeptFile, other: &str, at| merged(Some(former), other.as_bytes(), at);
+        // A time that is still to come is now.
+        let file = merged_now(&former, &other, after).unwrap().unwrap();
+        assert_eq!(file.content, line("1.0.0", "aa", true));
+        let away = KeptFile::sent(line("1.1.0", "bb", false).into(), (None, None), Some(&former));
+        assert_eq!(merged_now(&away, &other, after), Ok(None));
+    }
+
+    #[test]
     fn another_checksum_is_refused_also_of_a_version_that_vanished() {
         let former = kept(line("1.0.0", "aa", false));
         let away = KeptFile::sent(line("1.1.0", "bb", false).into(), (None, None), Some(&former));

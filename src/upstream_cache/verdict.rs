@@ -105,10 +105,11 @@ impl Policy {
 
 /// Whether no other version of a file has the same number with other build metadata.
 fn has_no_sibling(file: &KeptFile, version: &str) -> bool {
-    let number = |version: &str| version.split('+').next().unwrap_or_default().to_owned();
-    let wanted = number(version);
-    let same = lines(&file.content).filter(|(_, line)| line.as_ref().is_some_and(|line| number(&line.vers) == wanted));
-    same.count() == 1
+    fn number(version: &str) -> &str {
+        version.split_once('+').map_or(version, |(number, _)| number)
+    }
+    let is_same = |line: &Line<'_>| number(&line.vers) == number(version);
+    lines(&file.content).filter(|(_, line)| line.as_ref().is_some_and(is_same)).count() == 1
 }
 
 impl Verdict {
@@ -261,6 +262,17 @@ mod tests {
         let both = format!("{one}\n{two}\n");
         assert_eq!(verdict(&both, Decision::Allow), both.replace("false", "true"));
         assert_eq!(verdict(&both, Decision::Block), both.replace("false", "true"));
+        // That a crate may pass lifts the age, and not what its upstream changed.
+        let changed = KeptFile::sent(file.content.clone(), (None, None), Some(&built(&NEW.replace("00\"", "11\""))));
+        let policy = |rules: &[Rule]| Policy {
+            age: Some(TimeDelta::days(3)),
+            rules: Rules::of("crates-io", rules).of_crate(&"foo".parse().unwrap()),
+            ..Policy::default()
+        };
+        let content = |rules: &[Rule]| shown(&changed, &policy(rules), at("2026-01-10T00:00:00Z")).content;
+        let held_back = format!("{OLD}\n{}\n", NEW.replace("false", "true"));
+        assert_eq!(content(&[rule("", Decision::Allow)]), held_back);
+        assert_eq!(content(&[rule("1.1.0", Decision::Allow)]), file.content);
         // What is on hold comes of no age.
         let held = of(&[rule("1.1.0", Decision::Hold)], Some(TimeDelta::days(3)));
         assert_eq!(held, Shown { content: format!("{OLD}\n{}\n", NEW.replace("false", "true")).into(), until: None });

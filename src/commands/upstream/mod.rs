@@ -7,7 +7,7 @@ mod status;
 use std::process::ExitCode;
 
 use crate::admin::{self, pins, upstreams};
-use crate::config::{RuleArguments, UpstreamCommand};
+use crate::config::{RefusalOptions, RuleArguments, UpstreamCommand};
 use crate::database::upstream_rules::{Decision, Subject};
 use crate::process::operator_command::{on, operator};
 use crate::process::registry_address::known_address;
@@ -18,12 +18,8 @@ pub(super) fn upstream(command: UpstreamCommand) -> Result<ExitCode, CommandErro
         UpstreamCommand::Allow { about, reason, storage } => on(&storage, |connection| {
             upstreams::decide(connection, &operator(), &subject(about), (Decision::Allow, &reason))
         }),
-        UpstreamCommand::Hold { about, reason, storage } => on(&storage, |connection| {
-            upstreams::decide(connection, &operator(), &subject(about), (Decision::Hold, &reason))
-        }),
-        UpstreamCommand::Block { about, reason, storage } => on(&storage, |connection| {
-            upstreams::decide(connection, &operator(), &subject(about), (Decision::Block, &reason))
-        }),
+        UpstreamCommand::Hold(options) => refuse(options, Decision::Hold),
+        UpstreamCommand::Block(options) => refuse(options, Decision::Block),
         UpstreamCommand::Release { about, storage } => {
             on(&storage, |connection| upstreams::release(connection, &operator(), &subject(about)))
         }
@@ -53,6 +49,11 @@ pub(super) fn upstream(command: UpstreamCommand) -> Result<ExitCode, CommandErro
         UpstreamCommand::Mirror(options) => return mirror::mirror(&options),
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+fn refuse(options: RefusalOptions, decision: Decision) -> Result<(), CommandError> {
+    let RefusalOptions { about, reason, storage } = options;
+    on(&storage, |connection| upstreams::decide(connection, &operator(), &subject(about), (decision, &reason)))
 }
 
 fn subject(about: RuleArguments) -> Subject {

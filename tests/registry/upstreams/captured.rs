@@ -158,7 +158,7 @@ fn configured_index() -> String {
 }
 
 #[test]
-#[ignore = "asks the index of crates.io that cargo on this machine is configured for: run it with --run-ignored only"]
+#[ignore = "it needs a network: `cargo nextest run --run-ignored only --no-capture upstreams::captured` asks the index of crates.io that cargo is configured for"]
 fn the_real_index_passes_byte_for_byte() {
     let sparse = configured_index();
     let url = sparse.trim_start_matches("sparse+").trim_end_matches('/');

@@ -108,6 +108,23 @@ fn what_is_on_hold_is_served_to_those_who_have_it() {
 }
 
 #[test]
+fn a_rule_that_has_no_effect_or_exceptions_says_so() {
+    let served = served(&other(), &[]);
+    let said = |upstream: &str, about: &str, decision: &str| {
+        let mut command = served.command(&format!("upstream {decision}"));
+        let output = command.args([upstream, about, "--reason", "a test"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (_, warned) = said("acne", "foo", "block");
+    assert!(warned.contains("the last `serve` had no upstream acne") && warned.contains("it has acme"), "{warned}");
+    assert_eq!(said("acme", "foo@1.0.0", "allow").1, "");
+    let (printed, warned) = said("acme", "foo", "block");
+    assert!(printed.contains("except 1.0.0, for which the rule `allow` counts"), "{printed}");
+    assert_eq!(warned, "");
+}
+
+#[test]
 fn a_version_whose_checksum_changes_is_held_until_a_rule_allows_it() {
     let other = other();
     let served = served(&other, &[]);
