@@ -135,7 +135,8 @@ impl Transfer {
     }
 
     /// The pieces as they come. The last one comes when the file is known to be the right one; otherwise the stream ends with an
-    /// error, and the client's connection with it.
+    /// error, and the client's connection with it. hyper drops what it has not written yet when a body fails, also the head of
+    /// the answer, so the error comes a turn later than the pieces: a client sees a file that is cut, not an empty answer.
     pub fn follow(self: Arc<Self>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let progress = self.progress.subscribe();
         stream::try_unfold((self, progress, 0), |(transfer, mut progress, next)| async move {
@@ -151,7 +152,10 @@ impl Transfer {
                     let piece = transfer.pieces.lock().unwrap_or_else(PoisonError::into_inner).get(next).cloned();
                     Ok(piece.map(|piece| (piece, (transfer, progress, next + 1))))
                 }
-                Ok(Some(Err(error))) => Err(io::Error::other(error)),
+                Ok(Some(Err(error))) => {
+                    tokio::task::yield_now().await;
+                    Err(io::Error::other(error))
+                }
                 Err(closed) => Err(io::Error::other(closed)),
             }
         })
@@ -177,7 +181,7 @@ pub fn keep(store: &CrateStore, checksum: Checksum, content: &Bytes) {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::StreamExt;
+    use futures_util::{FutureExt, StreamExt};
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -212,5 +216,14 @@ mod tests {
         let error = followed.next().await.unwrap().unwrap_err();
         assert!(error.to_string().contains("its index says"), "{error}");
         assert!(matches!(transfer.wait().await, Err(TransferError::Mismatch { .. })));
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_before_an_error_is_written_first() {
+        let transfer = with_two_pieces();
+        transfer.end(Err(TransferError::Aborted));
+        let mut followed = Box::pin(Arc::clone(&transfer).follow());
+        assert!(followed.next().now_or_never().is_none(), "the error left no turn for the head of the answer");
+        assert!(followed.next().await.unwrap().is_err());
     }
 }
