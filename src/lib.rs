@@ -34,8 +34,10 @@ pub mod advisory_sources;
 pub mod checks;
 pub mod exposure;
 pub mod jobs;
+pub mod lock_audit;
 pub mod markdown;
 pub mod oidc;
+pub mod own_advisories;
 pub mod source;
 
 // L3: what requests work and what inspects it

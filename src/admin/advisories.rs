@@ -8,6 +8,7 @@ use super::output::{print_json, print_table, say, time};
 use crate::advisory_sources::Outcome;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::advisories::known::{self, Known, Wanted};
+use crate::database::advisories::own::OWN;
 use crate::database::advisories::sources::{self, Source};
 use crate::package::CrateName;
 
@@ -72,7 +73,8 @@ pub fn list(
     if as_json {
         let described = found.iter().map(|of| {
             json!({
-                "upstream": of.upstream, "id": of.advisory_id, "crate": of.crate_name, "severity": of.severity,
+                "upstream": Some(&of.upstream).filter(|upstream| *upstream != OWN), "id": of.advisory_id, "crate": of.crate_name,
+                "severity": of.severity,
                 "informational": of.informational, "title": of.title, "url": of.url, "patched": of.ranges["patched"],
                 "withdrawn_at": of.withdrawn_at, "vanished_at": of.vanished_at, "first_seen": of.first_seen, "last_seen": of.last_seen,
             })
@@ -84,7 +86,8 @@ pub fn list(
         found.into_iter().map(|of| {
             let state = state(&of);
             let severity = of.informational.unwrap_or(of.severity);
-            [of.upstream, of.crate_name, of.advisory_id, severity, state.to_owned(), of.title]
+            let upstream = if of.upstream == OWN { "-".to_owned() } else { of.upstream };
+            [upstream, of.crate_name, of.advisory_id, severity, state.to_owned(), of.title]
         }),
     );
     Ok(())
@@ -99,8 +102,9 @@ fn state(of: &Known) -> &'static str {
 }
 
 pub fn show(connection: &mut PgConnection, id: &str) -> Result<(), AdminError> {
-    let document = known::document(connection, id)?;
-    Ok(print_json(&document.ok_or_else(|| AdminError::NoAdvisory(id.to_owned()))?)?)
+    let found = known::document(connection, id, None)?;
+    let (_, document) = found.ok_or_else(|| AdminError::NoAdvisory(id.to_owned()))?;
+    Ok(print_json(&document)?)
 }
 
 /// Notes that an operator accepts a source whatever it withdraws.

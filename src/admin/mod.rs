@@ -7,6 +7,7 @@ pub mod email;
 pub mod exposure;
 pub mod jobs;
 pub mod output;
+pub mod own_advisories;
 pub mod owners;
 pub mod pins;
 pub mod publishers;
@@ -38,6 +39,7 @@ use crate::jobs::name_reservations::ReservationError;
 use crate::jobs::team_changes::TeamError;
 use crate::jobs::upstream_decisions::DecisionError;
 use crate::oidc::http::InvalidIssuer;
+use crate::own_advisories::change::AdvisoryError;
 use crate::package::CrateName;
 use crate::package::characters::{HiddenCharacter, Plain, check_line};
 use crate::package::crate_pattern::InvalidPattern;
@@ -61,6 +63,8 @@ pub enum AdminError {
     Upstream(#[from] DecisionError),
     #[error("there is no advisory {0:?}: see `supercargo advisory list --all`")]
     NoAdvisory(String),
+    #[error(transparent)]
+    Advisory(#[from] AdvisoryError),
     #[error("there is no source of advisories about {0:?}: see `supercargo advisory status`")]
     NoAdvisories(String),
     #[error("{what} of {upstream} is not pinned, and nothing was changed: see `supercargo upstream pins`")]

@@ -36,6 +36,9 @@ pub(super) struct Metadata {
     pub withdrawn: Option<String>,
     #[serde(default)]
     pub license: Option<String>,
+    /// The index of the registry whose crate it is about, as in Cargo.lock; none of crates.io.
+    #[serde(default)]
+    pub source: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -8,11 +8,13 @@
 //! | [`ranges`], [`interval`] | the versions that it affects |
 //! | `form`, `osv`, `rustsec`, `front_matter` | how it is read |
 //! | `osv_form` | one of RustSec in the form of OSV |
+//! | [`draft`] | one that this registry publishes, and its form of RustSec |
 //! | [`policy`] | what is done about it |
 //! | [`place`] | where it comes from |
 
 mod cvss_severity;
 mod document;
+pub mod draft;
 mod form;
 mod front_matter;
 pub mod interval;

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::document::own_page;
-use super::front_matter::FrontMatter;
+use super::front_matter::{FrontMatter, Metadata};
 use super::osv::ECOSYSTEM;
 use super::ranges::Ranges;
 
@@ -30,7 +30,7 @@ pub(super) fn osv_form(
         "details": description,
         "severity": metadata.cvss.as_deref().map(severity).into_iter().collect::<Vec<_>>(),
         "affected": [{
-            "package": { "ecosystem": ECOSYSTEM, "name": metadata.package, "purl": format!("pkg:cargo/{}", metadata.package) },
+            "package": package(metadata),
             "ranges": [{ "type": "SEMVER", "events": events(ranges) }],
             "versions": [],
             "ecosystem_specific": { "affects": of.affected },
@@ -45,6 +45,20 @@ pub(super) fn osv_form(
         document["withdrawn"] = time(at).into();
     }
     document
+}
+
+/// The crate. One of another registry has its place in the name of the ecosystem, as Maven's repositories have.
+fn package(of: &Metadata) -> Value {
+    let name = &of.package;
+    let (ecosystem, purl) = match &of.source {
+        None => (ECOSYSTEM.to_owned(), format!("pkg:cargo/{name}")),
+        Some(source) => {
+            let place = source.split_once('+').map_or(&**source, |(_, place)| place);
+            let encoded: String = url::form_urlencoded::byte_serialize(place.as_bytes()).collect();
+            (format!("{ECOSYSTEM}:{place}"), format!("pkg:cargo/{name}?repository_url={encoded}"))
+        }
+    };
+    json!({ "ecosystem": ecosystem, "name": name, "purl": purl })
 }
 
 fn severity(vector: &str) -> Value {
@@ -65,8 +79,11 @@ pub(super) fn events(ranges: &Ranges) -> Vec<Value> {
 
 fn references(of: &FrontMatter) -> Vec<Value> {
     let metadata = &of.advisory;
-    let package = format!("https://crates.io/crates/{}", metadata.package);
-    let mut references = vec![json!({ "type": "PACKAGE", "url": package })];
+    let mut references = Vec::new();
+    if metadata.source.is_none() {
+        let package = format!("https://crates.io/crates/{}", metadata.package);
+        references.push(json!({ "type": "PACKAGE", "url": package }));
+    }
     references.extend(own_page(&metadata.id).map(|page| json!({ "type": "ADVISORY", "url": page })));
     let others = metadata.url.iter().chain(&metadata.references);
     references.extend(others.map(|url| json!({ "type": "WEB", "url": url })));

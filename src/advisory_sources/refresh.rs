@@ -8,13 +8,12 @@ use serde_json::json;
 
 use super::Skipped;
 use super::reading::{Found, SourceError};
-use crate::advisory::Advisory;
 use crate::advisory::place::Place;
 use crate::database::advisories::exchange::{self, Changes, Present, Read, Row};
 use crate::database::advisories::sources::{self, Source};
 use crate::error_chain::ErrorChain;
 use crate::index::Reach;
-use crate::package::{Checksum, CrateName};
+use crate::package::CrateName;
 
 /// Of so many advisories or more, not most may go at once.
 pub const MOST: usize = 10;
@@ -154,7 +153,7 @@ fn rows(upstream: &str, found: &mut Found) -> Vec<Row> {
             };
             // Another spelling of the same crate.
             if !rows[begin..].iter().any(|row| row.canonical_name == name.canonical()) {
-                rows.push(row(upstream, advisory, &name, &json!(ranges)));
+                rows.push(Row::of(upstream, advisory, &name, &json!(ranges)));
             }
         }
     }
@@ -162,23 +161,4 @@ fn rows(upstream: &str, found: &mut Found) -> Vec<Row> {
         found.skip(&id, problem);
     }
     rows
-}
-
-fn row(upstream: &str, advisory: &Advisory, name: &CrateName, ranges: &serde_json::Value) -> Row {
-    let Advisory { id, title, url, severity, informational, withdrawn, document, .. } = advisory;
-    let all = json!([id, name, title, url, severity.as_str(), informational, withdrawn, ranges, document]);
-    Row {
-        upstream: upstream.to_owned(),
-        advisory_id: id.clone(),
-        canonical_name: name.canonical(),
-        crate_name: name.to_string(),
-        title: title.clone(),
-        url: url.clone(),
-        severity: severity.as_str().to_owned(),
-        informational: informational.clone(),
-        ranges: ranges.clone(),
-        document: document.clone(),
-        digest: Checksum::of(all.to_string().as_bytes()).to_string(),
-        withdrawn_at: *withdrawn,
-    }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use axum::http::HeaderValue;
 use nix::sys::signal::Signal;
 
+use crate::advisory::draft::Origin;
 use crate::config::{AccessOptions, CorsOrigin, IdentityProvider, ServeOptions, SignInWay, WhoMayCreate};
 use crate::database::Pool;
 use crate::database::access::rate_limits::RateLimits;
@@ -17,6 +18,7 @@ use crate::database::access::upload_allowance::UploadAllowance;
 use crate::index::{ConfigJson, View};
 use crate::jobs::{Admission, NewCrates};
 use crate::oidc::http::check_issuer;
+use crate::own_advisories::repository::Repository;
 use crate::package::RegistryUrls;
 use crate::process::announcement::{announce, retract};
 use crate::process::data_dir::{self, permissions};
@@ -29,11 +31,12 @@ use crate::process::resources::Resources;
 use crate::process::server::{Listener, Server, Site};
 use crate::process::setup::{config_json, ensure_admin, ensure_config_json, refuse_lost_index};
 use crate::process::signals::Signals;
-use crate::process::storage::{StoreRole, database_name};
+use crate::process::storage::{StoreRole, database_name, git_program};
 use crate::process::tls::Certificate;
 use crate::process::workers::{Following, Shared, Workers};
 use crate::process::{CommandError, Storage, upstreams};
 use crate::queue::{Completions, Wakeups};
+use crate::web::advisory_repository::AdvisoryRepository;
 use crate::web::health::Health;
 use crate::web::index::{GitService, IndexState, Limits};
 use crate::web::{
@@ -257,9 +260,16 @@ fn settings(
         sends_mail: options.work.email.both().is_some(),
         upstreams: upstreams::start(options, storage, place.base_url)?,
         download_log: download_log::of(&options.download_log, options.access.auth_required),
+        advisories: Some(advisories(options, storage, place.base_url)?),
         status_streams: connections.status_streams.clone(),
         trusted_proxies,
     })
+}
+
+/// The git repository of the advisories about crates of this registry.
+fn advisories(options: &ServeOptions, storage: &Storage, base_url: &str) -> Result<AdvisoryRepository, CommandError> {
+    let (path, git) = (storage.data_dir.advisory_repository(), git_program(&options.storage));
+    Ok(AdvisoryRepository::new(Repository::open(&path, git, Origin::of(base_url))?))
 }
 
 /// The listening sockets.

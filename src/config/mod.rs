@@ -62,7 +62,7 @@ pub use admin::{
     OwnerCommand, ReserveOptions, TeamCommand, TokenCommand, VersionCommand,
 };
 pub use advisories::{AdvisoryOptions, AdvisorySource};
-pub use advisory::AdvisoryCommand;
+pub use advisory::{AdvisoryCommand, AdvisoryText};
 pub use backup::{BackupOptions, RestoreOptions};
 pub use bundle::{BundleCommand, BundleCreateOptions, BundleImportOptions};
 pub use check::{CheckOptions, ConfigCommand, ShowOptions};

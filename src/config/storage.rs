@@ -104,6 +104,11 @@ impl DataDir {
         self.0.join("advisories")
     }
 
+    /// The git repository of the advisories about crates of this registry.
+    pub fn advisory_repository(&self) -> PathBuf {
+        self.0.join("advisories.git")
+    }
+
     /// The monitor's state file.
     pub fn monitor_state(&self) -> PathBuf {
         self.0.join("monitor.json")

@@ -482,6 +482,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    advisory_revisions (number) {
+        number -> BigInt,
+        advisory_id -> Text,
+        content -> Jsonb,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     upstream_policies (upstream) {
         upstream -> Text,
         policy -> Text,

@@ -37,6 +37,7 @@ mod packs;
 mod reading;
 mod references;
 pub mod remote;
+mod replay;
 mod repository;
 mod serving;
 pub mod shown;

@@ -25,6 +25,7 @@ pub mod limits;
 pub mod line_counts;
 pub(crate) mod link_segment;
 pub mod lock_file;
+pub mod lock_origin;
 pub mod manifest;
 pub mod metadata;
 pub mod name;

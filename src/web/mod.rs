@@ -1,6 +1,7 @@
 //! The web server's requests and responses; the only async code. A handler parses a request, makes one call to lower
 //! layers on a blocking thread, and answers. Nothing here writes the index.
 
+pub mod advisory_repository;
 pub mod answers;
 pub mod api;
 pub mod bounds;

@@ -22,8 +22,8 @@ use super::request_id::Proxies;
 use super::shortened::shortened;
 use super::unnamed_proxies::UnnamedProxies;
 use super::{
-    ApiError, App, base_path, cors, disconnection, doubled_slashes, health, index, metrics, openapi, pages, private,
-    refusals, request_form, request_id, stage, upstreams,
+    ApiError, App, advisory_repository, base_path, cors, disconnection, doubled_slashes, health, index, metrics,
+    openapi, pages, private, refusals, request_form, request_id, stage, upstreams,
 };
 
 /// For responses that do not set Cache-Control: the next publish outdates a response about a crate.
@@ -68,6 +68,7 @@ pub fn registry(app: App, metrics: Option<Metrics>) -> Registry {
         .merge(openapi::router(&app.settings.base_url))
         .merge(stage::router())
         .merge(upstreams::router())
+        .merge(advisory_repository::routes::router())
         .with_state(app.clone())
         .merge(index)
         .method_not_allowed_fallback(method_not_allowed)

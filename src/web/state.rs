@@ -8,6 +8,7 @@ use diesel::PgConnection;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::advisory_repository::AdvisoryRepository;
 use super::bounds::Bound;
 use super::download_counts::DownloadCounts;
 use super::download_log::DownloadLog;
@@ -23,6 +24,7 @@ use super::sources::Sources;
 use super::stage::overlays::Overlays;
 use super::upstreams::Upstreams;
 use super::{AddressRequests, ApiError, SharedWith, StatusStreams, TrustedProxies, Uploads};
+use crate::advisory::draft::Origin;
 use crate::config::IdentityProvider;
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
@@ -126,6 +128,15 @@ pub struct Settings {
     pub upstreams: Upstreams,
     /// The log of downloads, if there is one.
     pub download_log: DownloadLog,
+    /// The git repository of the advisories about its crates.
+    pub advisories: Option<AdvisoryRepository>,
+}
+
+impl Settings {
+    /// How others name this registry in advisories.
+    pub(super) fn origin(&self) -> Origin {
+        Origin::of(&self.base_url)
+    }
 }
 
 /// How people sign in on the pages.

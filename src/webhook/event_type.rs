@@ -38,6 +38,9 @@ pub const TYPES: &[EventType] = &[
     of("version.staged", "stage", "a version, a yank or a deletion was staged in a release set"),
     of("version.unstaged", "unstage", "it was taken out of the set"),
     of("crate.deleted", "crate-delete", "a crate and all its versions were deleted"),
+    of("advisory.published", "advisory-add", "a security advisory about a crate was published"),
+    of("advisory.changed", "advisory-edit", "it says something else, such as which versions are patched"),
+    of("advisory.withdrawn", "advisory-withdraw", "it was withdrawn"),
     of("owner.added", "owner-add", "a crate has another owner, a user or a team"),
     of("owner.removed", "owner-remove", "a crate has lost an owner"),
     of("owner.invited", "owner-invite", "a user was invited to own a crate"),
@@ -75,7 +78,7 @@ impl EventType {
 
     /// Whether it tells of something of one crate, which may be a test.
     pub fn is_of_a_crate(&self) -> bool {
-        matches!(self.group(), "version" | "crate" | "owner" | "trusted_publisher" | "webhook")
+        matches!(self.group(), "version" | "crate" | "advisory" | "owner" | "trusted_publisher" | "webhook")
     }
 
     /// The first word.
@@ -154,7 +157,7 @@ mod tests {
         for wrong in ["", "version", "version.", ".*", "ver*", "version.*.*", "Version.yanked", "other.*"] {
             let error = EventPattern::checked(wrong).unwrap_err().to_string();
             assert!(
-                error.contains("version, crate, owner, trusted_publisher, release_set, token, user, team"),
+                error.contains("version, crate, advisory, owner, trusted_publisher, release_set, token, user, team"),
                 "{error}"
             );
         }

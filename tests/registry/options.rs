@@ -65,6 +65,15 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
     ("set extend", &["expires-in"]),
     ("set rule add", &["approvals", "by-another", "approved-by"]),
     ("set rule list", &["json"]),
+    (
+        "advisory add",
+        &["id", "title", "description", "patched", "unaffected", "cvss", "informational", "alias", "reference", "url"],
+    ),
+    (
+        "advisory edit",
+        &["title", "description", "patched", "unaffected", "cvss", "informational", "alias", "reference", "url"],
+    ),
+    ("advisory withdraw", &["reason"]),
     ("advisory refresh", &["accept-withdrawals"]),
     ("advisory status", &["json"]),
     ("advisory list", &["upstream", "all", "json"]),

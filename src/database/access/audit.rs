@@ -93,6 +93,9 @@ pub enum Action {
     UpstreamBack,
     AdvisoriesAccept,
     AdvisoriesForget,
+    AdvisoryAdd,
+    AdvisoryEdit,
+    AdvisoryWithdraw,
 }
 
 impl Action {

@@ -6,9 +6,11 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::now;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::advisory::Advisory;
 use crate::database::schema::{advisories, advisory_sources};
+use crate::package::{Checksum, CrateName};
 
 /// Rows of one statement.
 const PORTION: usize = 200;
@@ -29,6 +31,28 @@ pub struct Row {
     pub document: Value,
     pub digest: String,
     pub withdrawn_at: Option<DateTime<Utc>>,
+}
+
+impl Row {
+    /// What an advisory says of a crate.
+    pub fn of(upstream: &str, advisory: &Advisory, name: &CrateName, ranges: &Value) -> Self {
+        let Advisory { id, title, url, severity, informational, withdrawn, document, .. } = advisory;
+        let all = json!([id, name, title, url, severity.as_str(), informational, withdrawn, ranges, document]);
+        Self {
+            upstream: upstream.to_owned(),
+            advisory_id: id.clone(),
+            canonical_name: name.canonical(),
+            crate_name: name.to_string(),
+            title: title.clone(),
+            url: url.clone(),
+            severity: severity.as_str().to_owned(),
+            informational: informational.clone(),
+            ranges: ranges.clone(),
+            document: document.clone(),
+            digest: Checksum::of(all.to_string().as_bytes()).to_string(),
+            withdrawn_at: *withdrawn,
+        }
+    }
 }
 
 /// What a stored one is, without its texts.
@@ -119,7 +143,7 @@ pub fn exchange(connection: &mut PgConnection, upstream: &str, read: &Read<'_>) 
     })
 }
 
-fn store(connection: &mut PgConnection, rows: &[&Row]) -> QueryResult<()> {
+pub(super) fn store(connection: &mut PgConnection, rows: &[&Row]) -> QueryResult<()> {
     diesel::insert_into(advisories::table)
         .values(rows.to_vec())
         .on_conflict((advisories::upstream, advisories::advisory_id, advisories::canonical_name))

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 
+use super::own::OWN;
 use crate::database::schema::advisories;
+use crate::package::CrateName;
 
 /// What one advisory says of one crate.
 #[derive(Queryable, Selectable, Clone, Debug)]
@@ -54,14 +56,41 @@ pub fn list(connection: &mut PgConnection, wanted: &Wanted) -> QueryResult<Vec<K
     query.load(connection)
 }
 
-/// The document with an id, in the form of OSV; that of the first upstream that has it.
-pub fn document(connection: &mut PgConnection, id: &str) -> QueryResult<Option<Value>> {
-    advisories::table
+/// The document with an id, in the form of OSV, and the upstream whose it is: that of this registry, or else of the first upstream
+/// that has it.
+pub fn document(
+    connection: &mut PgConnection,
+    id: &str,
+    upstream: Option<&str>,
+) -> QueryResult<Option<(String, Value)>> {
+    let mut query = advisories::table
         .filter(advisories::advisory_id.eq(id))
+        // Those of this registry have the empty name, which is the first.
         .order((advisories::vanished_at.is_not_null(), advisories::upstream, advisories::canonical_name))
-        .select(advisories::document)
-        .first(connection)
-        .optional()
+        .select((advisories::upstream, advisories::document))
+        .into_boxed();
+    if let Some(upstream) = upstream {
+        query = query.filter(advisories::upstream.eq(upstream.to_owned()));
+    }
+    query.first(connection).optional()
+}
+
+/// Those that count about some crates of an upstream, whose names are in lower case with `_`.
+pub fn about(connection: &mut PgConnection, upstream: &str, canonical_names: &[String]) -> QueryResult<Vec<Known>> {
+    advisories::table
+        .filter(advisories::upstream.eq(upstream).and(advisories::canonical_name.eq_any(canonical_names)))
+        .filter(advisories::withdrawn_at.is_null().and(advisories::vanished_at.is_null()))
+        .order((advisories::canonical_name, advisories::advisory_id.desc()))
+        .select(Known::as_select())
+        .load(connection)
+}
+
+/// Those of this registry about a crate that are not withdrawn.
+pub fn of_own_crate(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Vec<Known>> {
+    list(
+        connection,
+        &Wanted { upstream: Some(OWN.to_owned()), canonical_name: Some(name.canonical()), with_former: false },
+    )
 }
 
 /// How many advisories count, by upstream.

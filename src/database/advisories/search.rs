@@ -7,12 +7,12 @@ use diesel::prelude::*;
 use super::known::Known;
 use crate::database::schema::advisories;
 
-/// Which to list. Empty texts are not conditions.
+/// Which to list. An empty text is no condition.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
     /// A part of the id, the title or the crate's name, in any case.
     pub text: String,
-    pub upstream: String,
+    pub upstream: Option<String>,
 }
 
 type Matching<'a> = advisories::BoxedQuery<'a, Pg>;
@@ -21,8 +21,8 @@ impl Search {
     fn matching<'a>(&self) -> Matching<'a> {
         let counts = advisories::withdrawn_at.is_null().and(advisories::vanished_at.is_null());
         let mut query = advisories::table.filter(counts).into_boxed();
-        if !self.upstream.is_empty() {
-            query = query.filter(advisories::upstream.eq(self.upstream.clone()));
+        if let Some(upstream) = &self.upstream {
+            query = query.filter(advisories::upstream.eq(upstream.clone()));
         }
         if !self.text.is_empty() {
             let pattern = format!("%{}%", self.text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
@@ -51,10 +51,10 @@ impl Search {
     }
 }
 
-/// All rows of an advisory, also if it does not count any more.
-pub fn with_id(connection: &mut PgConnection, id: &str) -> QueryResult<Vec<Known>> {
+/// All rows of an advisory of an upstream, also if it does not count any more.
+pub fn with_id(connection: &mut PgConnection, id: &str, upstream: &str) -> QueryResult<Vec<Known>> {
     advisories::table
-        .filter(advisories::advisory_id.eq(id))
+        .filter(advisories::advisory_id.eq(id).and(advisories::upstream.eq(upstream)))
         .order((advisories::upstream, advisories::canonical_name))
         .select(Known::as_select())
         .load(connection)

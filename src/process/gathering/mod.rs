@@ -15,7 +15,7 @@ pub use cache::Cache;
 pub use git_names::{CRATES_IO_GIT, names_in_git};
 pub use pinning::Pinning;
 pub use summary::{Summary, finish};
-pub use wanted::{Locked, Origin, Wanted, upstream_of};
+pub use wanted::{Locked, Wanted, upstream_of};
 
 use crate::web::upstreams::{NotObtained, Resolved};
 use progress::Progress;

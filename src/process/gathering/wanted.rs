@@ -6,13 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::config::NamedUpstream;
 use crate::database::upstream_pins::Pin;
 use crate::package::lock_file::{LockFile, LockedPackage};
-use crate::package::registry_urls::is_crates_io;
-use crate::package::{Checksum, CrateName, RegistryUrls, Version};
+use crate::package::lock_origin::Origin;
+use crate::package::{Checksum, CrateName, Version};
 use crate::process::CommandError;
 use crate::web::upstreams::Resolved;
-
-/// The name of the upstream that stands for crates.io, whatever its URL.
-const CRATES_IO: &str = "crates-io";
 
 /// A version of an upstream that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,15 +38,6 @@ impl From<Pin> for Wanted {
         let checksum = Some((pin.checksum, "the pin".to_owned()));
         Self { upstream: pin.upstream, name: pin.crate_name, version: pin.version, checksum }
     }
-}
-
-/// Where the packages of a registry come from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    Upstream(String),
-    /// This registry itself.
-    Own,
-    Unknown,
 }
 
 /// The packages of several lock files.
@@ -120,48 +108,6 @@ pub fn upstream_of(index: &str, upstreams: &[NamedUpstream]) -> Option<String> {
 
 /// Where the packages of an index come from.
 fn origin(index: &str, upstreams: &[NamedUpstream], own_url: Option<&str>) -> Origin {
-    let is_at = |url: &str| RegistryUrls::default().with_index(&format!("sparse+{url}")).is_own(index);
-    let is_it = |one: &&NamedUpstream| {
-        let through = own_url.map(|own| format!("{own}/upstream/{}/index/", one.name));
-        is_at(&one.index) || through.is_some_and(|url| is_at(&url))
-    };
-    let found = if is_crates_io(index) {
-        let named = upstreams.iter().find(|one| one.name == CRATES_IO);
-        named.or_else(|| upstreams.iter().find(|one| is_crates_io(&format!("sparse+{}", one.index))))
-    } else {
-        upstreams.iter().find(is_it)
-    };
-    match found {
-        Some(upstream) => Origin::Upstream(upstream.name.clone()),
-        None if RegistryUrls::new(own_url).is_own(index) => Origin::Own,
-        None => Origin::Unknown,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_package_comes_from_the_upstream_whose_index_its_lock_file_names() {
-        let named = |name: &str, index: &str| NamedUpstream { name: name.to_owned(), index: index.to_owned() };
-        let upstreams =
-            [named("acme", "https://crates.acme.example/index/"), named("crates-io", "https://mirror.example/i/")];
-        let of = |index: &str| match origin(index, &upstreams, Some("https://own.example")) {
-            Origin::Upstream(name) => name,
-            other => format!("{other:?}"),
-        };
-        assert_eq!(of("https://github.com/rust-lang/crates.io-index"), "crates-io");
-        assert_eq!(of("sparse+https://index.crates.io/"), "crates-io");
-        assert_eq!(of("sparse+https://crates.acme.example/index/"), "acme");
-        assert_eq!(of("sparse+https://own.example/upstream/acme/index/"), "acme");
-        assert_eq!(of("sparse+https://own.example/index/"), "Own");
-        assert_eq!(of("https://own.example/git/index"), "Own");
-        assert_eq!(of("sparse+https://other.example/index/"), "Unknown");
-        // An upstream of another name may be crates.io, too.
-        let rust = [named("rust", "https://index.crates.io/")];
-        let git = "https://github.com/rust-lang/crates.io-index";
-        assert_eq!(origin(git, &rust, None), Origin::Upstream("rust".to_owned()));
-        assert_eq!(origin(git, &upstreams[..1], None), Origin::Unknown);
-    }
+    let named: Vec<(&str, &str)> = upstreams.iter().map(|one| (&*one.name, &*one.index)).collect();
+    Origin::of(index, &named, own_url)
 }

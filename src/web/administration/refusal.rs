@@ -8,7 +8,9 @@ use crate::database::sign_in::links::CreateLinkError;
 use crate::jobs::name_reservations::ReservationError;
 use crate::jobs::team_changes::TeamError;
 use crate::jobs::upstream_decisions::DecisionError;
+use crate::own_advisories::change::AdvisoryError;
 use crate::web::ApiError;
+use crate::web::extract::path::as_in_a_url;
 use crate::web::shortened::shortened;
 
 /// The most crates that a message names.
@@ -38,6 +40,22 @@ impl From<TeamError> for ApiError {
                 conflict(format!("`{login}` is not a member of `{team}`, and nothing was changed: see its members"))
             }
             error => conflict(error.to_string()),
+        }
+    }
+}
+
+impl From<AdvisoryError> for ApiError {
+    fn from(error: AdvisoryError) -> Self {
+        match error {
+            AdvisoryError::Database(error) => error.into(),
+            AdvisoryError::Denied(denied) => denied.into(),
+            AdvisoryError::Unknown(id) => ApiError::not_found(format!(
+                "this registry has no advisory {} about one of its crates: see /api/v1/advisories",
+                shortened(&as_in_a_url(&id))
+            )),
+            AdvisoryError::Taken(_) | AdvisoryError::Withdrawn(_) => conflict(error.to_string()),
+            AdvisoryError::Unreadable(..) => ApiError::internal(error),
+            error => bad(error.to_string()),
         }
     }
 }

@@ -18,9 +18,9 @@ use super::plain_text::plain;
 use crate::web::shortened::shortened;
 
 /// The end of the path of a sparse index's configuration, and its only right path.
-const CONFIG: (&str, &str) = ("/config.json", "/index/config.json");
-/// The end of the path of a git repository's references, and its only right path.
-const REFERENCES: (&str, &str) = ("/info/refs", "/git/index/info/refs");
+const CONFIG: (&str, &[&str]) = ("/config.json", &["/index/config.json"]);
+/// The end of the path of a git repository's references, and its right paths: that of the index, and that of the advisories.
+const REFERENCES: (&str, &[&str]) = ("/info/refs", &["/git/index/info/refs", "/git/advisories/info/refs"]);
 
 /// What a client takes its URL for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,14 +69,14 @@ fn sparse(base_url: &str) -> String {
 fn is_of_set(path: &str) -> bool {
     path.strip_prefix("/stage/")
         .or_else(|| path.strip_prefix("/upstream/"))
-        .and_then(|rest| rest.strip_suffix(CONFIG.1))
+        .and_then(|rest| rest.strip_suffix(CONFIG.1[0]))
         .is_some_and(|set| !set.is_empty() && !set.contains('/'))
 }
 
 /// The place of a wrong URL, and what the client takes it for.
 fn wrong_place(uri: &Uri) -> Option<(Index, String)> {
     let path = uri.path();
-    let below = |(end, right): (&str, &str)| path.strip_suffix(end).filter(|_| path != right);
+    let below = |(end, right): (&str, &[&str])| path.strip_suffix(end).filter(|_| !right.contains(&path));
     let is_of_git = || uri.query().unwrap_or_default().split('&').any(|pair| pair == "service=git-upload-pack");
     let (index, place) = match below(CONFIG) {
         Some(place) => (Index::Sparse, place),
@@ -100,6 +100,7 @@ mod tests {
         for other in [
             "/index/config.json",
             "/git/index/info/refs?service=git-upload-pack",
+            "/git/advisories/info/refs?service=git-upload-pack",
             "/info/refs",
             "/info/refs?service=git-receive-pack",
             "/api/v1/crates/info/refs",

@@ -1,4 +1,5 @@
-//! `GET /advisories` and `/advisories/{id}`: security advisories about crates of upstreams. Their texts are not trusted.
+//! `GET /advisories` and `/advisories/{id}`: security advisories about crates of this registry and of upstreams. The texts of the
+//! latter are not trusted.
 
 use std::sync::Arc;
 
@@ -17,8 +18,10 @@ use super::visit::Visit;
 use crate::advisory::Ranges;
 use crate::advisory::interval::Interval;
 use crate::database::advisories::known::{self, Known};
+use crate::database::advisories::own::OWN;
 use crate::database::advisories::search::{self, Search};
 use crate::markdown::{self, Folder, NamedPath, Places};
+use crate::package::CrateName;
 use crate::web::extract::path::{ApiPath, as_in_a_url};
 use crate::web::extract::query::QueryParameters;
 use crate::web::shortened::shortened;
@@ -39,7 +42,7 @@ async fn list(State(app): State<App>, visit: Visit, query: QueryParameters) -> R
     let pagination = query.pagination_of(PER_PAGE)?;
     let part = pagination.page();
     let given = |name: &str| query.text(name).unwrap_or_default().trim().chars().take(LONGEST).collect::<String>();
-    let asked = Search { text: given("q"), upstream: given("upstream") };
+    let asked = Search { text: given("q"), upstream: Some(given("upstream")).filter(|upstream| !upstream.is_empty()) };
     let sought = asked.clone();
     let (found, total) = app
         .with_connection(move |connection| {
@@ -53,7 +56,7 @@ async fn list(State(app): State<App>, visit: Visit, query: QueryParameters) -> R
         form class="narrow" method="get" action=(path) role="search" {
             label for="advisories-q" { "Crate, id or title" }
             input type="search" id="advisories-q" name="q" value=(asked.text) maxlength="200";
-            @if !asked.upstream.is_empty() { input type="hidden" name="upstream" value=(asked.upstream); }
+            @if let Some(upstream) = asked.upstream { input type="hidden" name="upstream" value=(upstream); }
             button type="submit" { "Search" }
         }
         p class="muted" { @if total == 1 { "1 advisory" } @else { (number(total)) " advisories" } }
@@ -67,14 +70,14 @@ fn table(links: &Links, found: &[Known]) -> Markup {
     html! {
         div class="scroll" tabindex="0" role="group" aria-label="Advisories" {
             table {
-                thead { tr { th scope="col" { "Crate" } th scope="col" { "Advisory" } th scope="col" { "Severity" } th scope="col" { "Upstream" } th scope="col" { "Title" } } }
+                thead { tr { th scope="col" { "Crate" } th scope="col" { "Advisory" } th scope="col" { "Severity" } th scope="col" { "Registry" } th scope="col" { "Title" } } }
                 tbody {
                     @for one in found {
                         tr {
                             td { (text(&one.crate_name)) }
-                            td { a href=(links.to(&format!("/advisories/{}", one.advisory_id))) { (one.advisory_id) } }
+                            td { a href=(links.advisory(&one.advisory_id, &one.upstream)) { (one.advisory_id) } }
                             td { (text(one.informational.as_deref().unwrap_or(&one.severity))) }
-                            td { (one.upstream) }
+                            td { (registry(&one.upstream)) }
                             td { (text(&one.title)) }
                         }
                     }
@@ -84,10 +87,23 @@ fn table(links: &Links, found: &[Known]) -> Markup {
     }
 }
 
-async fn show(State(app): State<App>, visit: Visit, ApiPath(id): ApiPath<String>) -> Result<Response, ApiError> {
-    let asked = id.clone();
+/// Whose crates an advisory is about.
+fn registry(upstream: &str) -> &str {
+    if upstream == OWN { "this registry" } else { upstream }
+}
+
+async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    ApiPath(id): ApiPath<String>,
+    query: QueryParameters,
+) -> Result<Response, ApiError> {
+    let (asked, upstream) = (id.clone(), query.text("upstream"));
     let found = app.with_connection(move |connection| {
-        Ok::<_, ApiError>((search::with_id(connection, &asked)?, known::document(connection, &asked)?))
+        let Some((upstream, document)) = known::document(connection, &asked, upstream.as_deref())? else {
+            return Ok::<_, ApiError>((Vec::new(), None));
+        };
+        Ok((search::with_id(connection, &asked, &upstream)?, Some(document)))
     });
     let (rows, Some(document)) = found.await? else {
         return Err(ApiError::not_found(format!("there is no advisory {}", shortened(&as_in_a_url(&id)))));
@@ -104,7 +120,7 @@ async fn show(State(app): State<App>, visit: Visit, ApiPath(id): ApiPath<String>
         (facts(first, links))
         section aria-labelledby="crates" {
             h2 id="crates" { "Affected versions" }
-            @for row in &rows { (affected(row)) }
+            @for row in &rows { (affected(row, links)) }
         }
         @if !description.trim().is_empty() {
             section aria-labelledby="about" {
@@ -126,7 +142,7 @@ fn facts(of: &Known, links: &Links) -> Markup {
                 None => { "severity " strong { (of.severity) } }
             }
             ", first seen " (time::ago(of.first_seen)) ". "
-            a href=(links.to(&format!("/api/v1/advisories/{}", of.advisory_id))) { "OSV" }
+            a href=(links.osv(&of.advisory_id, &of.upstream)) { "OSV" }
         }
         @if let Some(at) = of.withdrawn_at { p class="notice" { "Withdrawn " (time::ago(at)) ": it does not count any more." } }
         @else if let Some(at) = of.vanished_at { p class="notice" { "Gone from its source since " (time::ago(at)) ": it does not count any more." } }
@@ -134,11 +150,16 @@ fn facts(of: &Known, links: &Links) -> Markup {
     }
 }
 
-fn affected(row: &Known) -> Markup {
+fn affected(row: &Known, links: &Links) -> Markup {
     let ranges: Ranges = serde_json::from_value(row.ranges.clone()).unwrap_or_default();
     let (intervals, versions) = ranges.affected();
     html! {
-        h3 { (text(&row.crate_name)) " of " (row.upstream) }
+        h3 {
+            @match row.crate_name.parse::<CrateName>() {
+                Ok(name) if row.upstream == OWN => { a href=(links.krate(&name)) { (name) } }
+                _ => { (text(&row.crate_name)) " of " (row.upstream) }
+            }
+        }
         ul {
             @for interval in intervals.iter().take(SHOWN) { li { code { (in_words(interval)) } } }
             @for version in versions.iter().take(SHOWN) { li { code { "= " (version) } } }

@@ -220,6 +220,7 @@ fn footer(links: &Links) -> Markup {
                 nav aria-label="About" {
                     a href=(links.home()) { "Set up cargo" }
                     a href=(links.keywords()) { "Keywords" }
+                    a href=(links.to("/advisories")) { "Security advisories" }
                     a href=(links.to("/feeds/versions.atom")) { "Feed of new versions" }
                     a href=(links.to("/api/openapi.json")) { "API" }
                 }

@@ -55,6 +55,16 @@ impl Links {
         self.to(&format!("/admin/teams/{}", segment(&name)))
     }
 
+    /// The page of an advisory about a crate of an upstream, or of this registry, whose name is empty.
+    pub fn advisory(&self, id: &str, upstream: &str) -> String {
+        self.to(&format!("/advisories/{}{}", segment(&id), of_upstream(upstream)))
+    }
+
+    /// The same in the form of OSV.
+    pub fn osv(&self, id: &str, upstream: &str) -> String {
+        self.to(&format!("/api/v1/advisories/{}{}", segment(&id), of_upstream(upstream)))
+    }
+
     /// The page of a webhook.
     pub fn webhook(&self, id: i32) -> String {
         self.to(&format!("/webhooks/{id}"))
@@ -182,6 +192,10 @@ fn below(path: &str) -> String {
 /// One segment of a path.
 fn segment(value: &impl Display) -> String {
     link_segment::encode(&value.to_string())
+}
+
+fn of_upstream(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!("?upstream={}", segment(&name)) }
 }
 
 #[cfg(test)]

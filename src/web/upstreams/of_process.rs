@@ -18,6 +18,7 @@ use super::settings::{Places, Times, UpstreamPlan, UpstreamSettings};
 use super::sharing::SharedDatabase;
 use super::state::UpstreamState;
 use super::upstream::Upstream;
+use crate::advisory::policy::Actions;
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::download_log::downloads::Subject;
@@ -177,6 +178,16 @@ impl Upstreams {
     /// The names of all, as the operator gave them.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.all().iter().map(|upstream| &*upstream.settings.name)
+    }
+
+    /// What is done about versions of an upstream that advisories affect.
+    pub fn advisory_actions(&self, name: &str) -> Actions {
+        self.find(name).map_or_else(Actions::default, |upstream| upstream.settings.advisory_actions)
+    }
+
+    /// The name of each, and the URL of its sparse index.
+    pub fn indexes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.all().iter().map(|upstream| (&*upstream.settings.name, &*upstream.settings.index))
     }
 
     /// What each is doing.

@@ -2,17 +2,21 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::advisory::interval::Interval;
 use crate::advisory::policy::{Action, Actions};
 use crate::advisory::{Ranges, Severity};
 use crate::database::advisories::known::Known;
+use crate::database::advisories::own::OWN;
 use crate::package::Version;
 
 /// What an advisory says of a crate.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct AdvisoryView {
     id: String,
+    /// The upstream whose crate it is about; null for a crate of this registry.
+    upstream: Option<String>,
     #[serde(rename = "crate")]
     krate: String,
     title: String,
@@ -33,14 +37,14 @@ pub struct AdvisoryView {
 }
 
 /// An interval of versions.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct IntervalView {
     from: Option<String>,
     below: Option<String>,
 }
 
 /// Those of a crate.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct AdvisoriesView {
     advisories: Vec<AdvisoryView>,
 }
@@ -60,7 +64,8 @@ impl AdvisoriesView {
     }
 }
 
-fn view(row: Known, ranges: &Ranges, actions: &Actions) -> AdvisoryView {
+/// What it says, and what is done about it.
+pub fn view(row: Known, ranges: &Ranges, actions: &Actions) -> AdvisoryView {
     let severity: Severity = row.severity.parse().unwrap_or_default();
     let counts = row.informational.is_none() && row.withdrawn_at.is_none();
     let action = if counts { actions.of(severity) } else { Action::Warn };
@@ -72,6 +77,7 @@ fn view(row: Known, ranges: &Ranges, actions: &Actions) -> AdvisoryView {
         affected_versions: versions.iter().map(ToString::to_string).collect(),
         patched: ranges.patched().to_vec(),
         id: row.advisory_id,
+        upstream: Some(row.upstream).filter(|upstream| upstream != OWN),
         krate: row.crate_name,
         title: row.title,
         url: row.url,

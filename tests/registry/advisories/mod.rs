@@ -1,6 +1,7 @@
 //! Security advisories about the crates of upstreams (`--advisories`).
 
 mod cargo;
+mod own;
 mod pages;
 mod policy;
 mod sources;

@@ -24,7 +24,7 @@ fn advisories_are_listed_searched_and_shown_and_their_texts_are_not_trusted() {
     wait_until_known(&served, &["RUSTSEC-2026-0001", "GHSA-1"]);
     let page = |path: &str| http::get_page(&format!("{}{path}", served.url)).good().text();
     let all = page("/advisories");
-    assert!(all.contains("2 advisories") && all.contains("href=\"/advisories/GHSA-1\""), "{all}");
+    assert!(all.contains("2 advisories") && all.contains("href=\"/advisories/GHSA-1?upstream=other\""), "{all}");
     assert!(all.contains("unmaintained") && !all.contains("RUSTSEC-2026-0002"), "{all}");
     for (query, found) in
         [("foo_BAR", "GHSA-1"), ("rustsec-2026", "RUSTSEC-2026-0001"), ("100%25", "GHSA-1"), ("overflow", "RUSTSEC")]

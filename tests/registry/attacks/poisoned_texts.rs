@@ -11,6 +11,7 @@ use diesel::sql_types::{BigInt, Jsonb, Text};
 use serde_json::{Value, json};
 use supercargo::advisory_sources::{Outcome, Refresher};
 use supercargo::database::about;
+use supercargo::database::access::administrator::Administrator;
 use supercargo::database::access::audit::{Action, Actor, Event, MAX_OPERATOR};
 use supercargo::database::access::provenance::Provider;
 use supercargo::database::access::sessions::{self, Origin, SessionSecret};
@@ -32,6 +33,7 @@ use supercargo::database::upstream_sharing::{index_files, requests};
 use supercargo::database::{download_log, upstream_pins, upstream_policies, upstream_rules};
 use supercargo::index::{GitProgram, Reach};
 use supercargo::oidc::http::check_issuer;
+use supercargo::own_advisories::change::{self, Given};
 use supercargo::package::index_path::index_path;
 use supercargo::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
 use supercargo::package::{Checksum, CrateName, name, version};
@@ -405,6 +407,7 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
         name::MAX_LENGTH,
     ),
     ("advisories_upstream_advisory_id_canonical_name_key", "upstream", "SELECT upstream FROM advisories", 40),
+    ("advisory_revisions_of_one", "advisory_id", "SELECT advisory_id FROM advisory_revisions", 100),
     ("advisory_sources_pkey", "upstream", "SELECT upstream FROM advisory_sources", 40),
     (
         "api_tokens_renewal_sha256_key",
@@ -731,6 +734,12 @@ fn store_the_longest_advisory(connection: &mut PgConnection, about: &CrateName) 
         panic!("not read")
     };
     assert_eq!((advisories, skipped.len()), (1, 1));
+    let given = Given { title: Some("t".repeat(300)), ..Given::default() };
+    let actor = Actor::operator("root".to_owned());
+    for (id, is_taken) in [("c".repeat(100), true), ("d".repeat(101), false)] {
+        let published = change::publish(connection, (about, Some(&id)), &given, Administrator::Operator(&actor));
+        assert_eq!(published.is_ok(), is_taken);
+    }
 }
 
 /// An account with the longest issuer and number, a link, and a failed attempt.

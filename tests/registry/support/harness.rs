@@ -207,6 +207,7 @@ impl TestRegistry {
             sends_mail,
             upstreams: Upstreams::default(),
             download_log: DownloadLog::default(),
+            advisories: None,
         };
         change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };

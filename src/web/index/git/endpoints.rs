@@ -24,18 +24,46 @@ pub async fn about(State(served): State<Served>) -> impl IntoResponse {
     plain(StatusCode::OK, text)
 }
 
-/// `GET /git/index/info/refs?service=git-upload-pack`: the references.
-pub async fn info_refs(State(served): State<Served>, uri: Uri, headers: HeaderMap) -> Response<Body> {
+/// The service that a client asks for.
+pub enum Service {
+    Fetch(Version),
+    Push,
+    /// None that there is.
+    Other(Response<Body>),
+}
+
+/// The service that a request for the references names.
+pub fn service(uri: &Uri, headers: &HeaderMap) -> Service {
     let query = uri.query().unwrap_or_default();
     match query.split('&').find_map(|pair| pair.strip_prefix("service=")) {
-        Some("git-upload-pack") => match not_fetched_yet(&served).await {
-            Some(response) => response,
-            None => served.index.git.info_refs(Version::of(&headers)).await,
-        },
-        Some("git-receive-pack") => plain(StatusCode::FORBIDDEN, READ_ONLY),
-        Some(_) => plain(StatusCode::FORBIDDEN, "no such git service: use git-upload-pack"),
-        None => plain(StatusCode::FORBIDDEN, format!("{SMART_HTTP_ONLY}: use git 1.6.6 or newer")),
+        Some("git-upload-pack") => Service::Fetch(Version::of(headers)),
+        Some("git-receive-pack") => Service::Push,
+        Some(_) => Service::Other(plain(StatusCode::FORBIDDEN, "no such git service: use git-upload-pack")),
+        None => {
+            let text = "only git's smart HTTP protocol is served: use git 1.6.6 or newer";
+            Service::Other(plain(StatusCode::FORBIDDEN, text))
+        }
     }
+}
+
+/// `GET /git/index/info/refs?service=git-upload-pack`: the references.
+pub async fn info_refs(State(served): State<Served>, uri: Uri, headers: HeaderMap) -> Response<Body> {
+    match service(&uri, &headers) {
+        Service::Fetch(version) => match not_fetched_yet(&served).await {
+            Some(response) => response,
+            None => served.index.git.info_refs(version).await,
+        },
+        Service::Push => plain(StatusCode::FORBIDDEN, READ_ONLY),
+        Service::Other(response) => response,
+    }
+}
+
+/// The answer to a request that is no fetch.
+pub fn refuse_other_content(headers: &HeaderMap) -> Option<Response<Body>> {
+    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+    let text = "unsupported Content-Type: a fetch has application/x-git-upload-pack-request";
+    (content_type != Some(b"application/x-git-upload-pack-request"))
+        .then(|| plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
 }
 
 /// `POST /git/index/git-upload-pack`: a fetch.
@@ -45,12 +73,8 @@ pub async fn upload_pack(
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
-    if content_type != Some(b"application/x-git-upload-pack-request") {
-        return plain(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported Content-Type: a fetch has application/x-git-upload-pack-request",
-        );
+    if let Some(refusal) = refuse_other_content(&headers) {
+        return refusal;
     }
     match not_fetched_yet(&served).await {
         Some(response) => response,

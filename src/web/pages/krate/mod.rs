@@ -109,7 +109,10 @@ fn content(app: &App, links: &Links, reading: &Reading, readme: Option<&str>, ca
         tab: Tab::Readme,
     };
     html! {
-        (head.show(&notices(links, name, &version.row, krate.default_version.as_ref())))
+        (head.show(&html! {
+            (reading.advisories.notices(links, &version.row.num))
+            (notices(links, name, &version.row, krate.default_version.as_ref()))
+        }))
         div class="with-side" {
             div {
                 (readme_section(readme))

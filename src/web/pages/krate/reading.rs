@@ -14,6 +14,7 @@ use crate::database::catalog::owners::{self, Owner};
 use crate::database::catalog::version_details::{self, Listed};
 use crate::package::{CrateName, Version};
 use crate::web::ApiError;
+use crate::web::pages::parts::advisories::OfCrate;
 use crate::web::pages::parts::found::{self, Found};
 use crate::web::pages::readme_cache::ReadmePages;
 
@@ -63,6 +64,8 @@ pub struct Reading {
     pub readme: Readme,
     /// The log of changes, for those who may see it.
     pub audit: Option<Vec<Record>>,
+    /// Security advisories about the crate that are not withdrawn.
+    pub advisories: OfCrate,
 }
 
 impl Reading {
@@ -92,6 +95,7 @@ impl Reading {
             downloads: downloads_of(connection, crate_id, &listed)?,
             readme,
             audit: audit_of(connection, &found, caller)?,
+            advisories: OfCrate::read(connection, &found.krate.row.name)?,
             listed,
             found,
         })

@@ -14,6 +14,7 @@ use crate::web::extract::path::{ApiPath, version as version_of};
 use crate::web::extract::query::{Pagination, QueryParameters};
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
+use crate::web::pages::parts::advisories::OfCrate;
 use crate::web::pages::parts::crate_head::{CrateHead, Tab, is_pending, status_link, tags};
 use crate::web::pages::parts::found::{self, Found};
 use crate::web::pages::parts::text::{counted, name, number, size, text};
@@ -31,6 +32,7 @@ struct Reading {
     found: Found,
     versions: Vec<CountedVersion>,
     features: HashMap<i32, Vec<String>>,
+    advisories: OfCrate,
     total: i64,
 }
 
@@ -83,7 +85,8 @@ fn read(connection: &mut PgConnection, name: &str, pagination: Pagination, by_da
         listed.iter().map(|one| one.id).skip(number(part.offset)).take(number(part.limit) + 1).collect();
     let versions = version_details::by_ids(connection, &ids, Features::LeftOut)?;
     let features = version_details::feature_names(connection, &ids)?;
-    Ok(Reading { found, versions, features, total: i64::try_from(listed.len()).unwrap_or(i64::MAX) })
+    let advisories = OfCrate::read(connection, &found.krate.row.name)?;
+    Ok(Reading { found, versions, features, advisories, total: i64::try_from(listed.len()).unwrap_or(i64::MAX) })
 }
 
 fn table(links: &Links, reading: &Reading, limit: usize) -> Markup {
@@ -121,6 +124,7 @@ fn row(links: &Links, reading: &Reading, version: &CountedVersion, before: Optio
             th scope="row" class="wrap" {
                 a href=(links.version(name_of, &row.num)) { (row.num) }
                 (tags(row))
+                (reading.advisories.tags(links, &row.num))
                 @if is_pending(row) { " " (status_link(links, name_of, row)) }
                 @if let Some(message) = row.yank_message.as_ref().filter(|_| row.desired_yanked) {
                     div class="muted" { (text(message)) }

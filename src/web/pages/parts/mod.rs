@@ -1,5 +1,6 @@
 //! What several pages have.
 
+pub mod advisories;
 pub mod copy;
 pub mod crate_head;
 pub mod crate_list;

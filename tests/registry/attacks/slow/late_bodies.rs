@@ -125,6 +125,18 @@ impl Attacker {
                 let wanted = json!({ "crate": { "trustpub_only": true } }).to_string();
                 call(format!("/crates/{krate}"), Some(wanted.into_bytes()), "", Some(&admin))
             }
+            "POST /api/v1/advisories" => {
+                let wanted = json!({ "crate": krate, "title": "x" }).to_string();
+                call("/advisories".to_owned(), Some(wanted.into_bytes()), "", Some(&admin))
+            }
+            "PATCH /api/v1/advisories/{id}" => {
+                let wanted = json!({ "title": "y" }).to_string();
+                call(format!("/advisories/LATE-{user}"), Some(wanted.into_bytes()), "", Some(&admin))
+            }
+            "PUT /api/v1/advisories/{id}/withdraw" => {
+                let wanted = json!({ "reason": "x" }).to_string();
+                call(format!("/advisories/LATE-{user}/withdraw"), Some(wanted.into_bytes()), "", Some(&admin))
+            }
             _ if route.contains("/admin/") => self.call_of_admin(route, call),
             _ if route.contains("/trusted_publishing/") => self.call_of_publisher(route, call),
             _ if route.contains("/webhooks") => self.call_of_webhook(route, call),
@@ -238,6 +250,18 @@ impl Attacker {
         )
     }
 
+    /// An admin whose token administers, and an advisory.
+    fn rights_to_advisories(&self) -> String {
+        let Self { user, token_id, krate, .. } = self;
+        format!(
+            "UPDATE users SET is_admin = true WHERE id = {user};
+             UPDATE api_tokens SET scopes = '{{administer}}' WHERE id = {token_id};
+             INSERT INTO advisory_revisions (number, advisory_id, content, at)
+             SELECT coalesce(max(number), 0) + 1, 'LATE-{user}', '{{\"crate\": \"{krate}\", \"title\": \"x\", \"date\": \"2026-01-01\"}}', now()
+             FROM advisory_revisions"
+        )
+    }
+
     /// One entry for each route that changes webhooks. The user, who owns the crate, has one of that with the number of the user,
     /// and with a delivery of that number.
     fn call_of_webhook(
@@ -312,6 +336,7 @@ impl Attacker {
                 self.crate_id
             ),
             _ if route.contains("/admin/") => self.rights_of_admin(),
+            _ if route.contains("/advisories") => self.rights_to_advisories(),
             _ if route.contains("/webhooks") => format!(
                 "INSERT INTO crate_owners (crate_id, user_id) {owned};
                  INSERT INTO webhooks (id, url, crate_id, events, secret, paused_at) OVERRIDING SYSTEM VALUE

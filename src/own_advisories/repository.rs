@@ -1,0 +1,124 @@
+//! The git repository of the advisories, in the layout of RustSec's database: `crates/NAME/ID.md`, and the same in the form of OSV as
+//! `osv/ID.json`.
+//!
+//! It is a pure function of the revisions in the database and of the registry's URL: every machine of an installation makes the same
+//! commits, and a lost repository is made again. Another URL makes other commits, since it is in every file.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use diesel::PgConnection;
+use parking_lot::Mutex;
+
+use crate::advisory::ReadError;
+use crate::advisory::draft::{Draft, Origin};
+use crate::database::advisories::own::{self, Revision};
+use crate::index::{GitProgram, Index, IndexError};
+
+/// The time of the first commit, 2026-01-01, which has no advisory.
+const BEGINNING: i64 = 1_767_225_600;
+/// Who has made the commits. The audit log has the people.
+const AUTHOR: &str = "supercargo <supercargo@localhost>";
+
+const CRATES: &str = "A directory for each crate, with a file for each advisory about it.\n";
+
+/// Why the repository cannot be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    #[error(
+        "revision {0} of the advisories cannot be read, perhaps because a later version of supercargo has written it"
+    )]
+    Content(i64, #[source] serde_json::Error),
+    #[error("revision {0} of the advisories cannot be written")]
+    Form(i64, #[source] ReadError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error(transparent)]
+    Database(#[from] diesel::result::Error),
+}
+
+/// The repository, on the disk of this machine.
+#[derive(Debug)]
+pub struct Repository {
+    index: Index,
+    origin: Origin,
+    /// The last revision that this process has written.
+    written: Mutex<Option<i64>>,
+}
+
+impl Repository {
+    /// Opens the repository, or makes an empty one.
+    pub fn open(path: &Path, git: GitProgram, origin: Origin) -> Result<Self, IndexError> {
+        Ok(Self { index: Index::open_or_init_with(path, git)?, origin, written: Mutex::default() })
+    }
+
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Brings it up to date with the database.
+    pub fn update(&self, connection: &mut PgConnection) -> Result<(), RepositoryError> {
+        let mut written = self.written.lock();
+        if *written == Some(own::last(connection)?) {
+            return Ok(());
+        }
+        let revisions = own::revisions(connection)?;
+        self.index.replay(stream(&revisions, &self.origin)?.as_bytes())?;
+        *written = Some(revisions.last().map_or(0, |last| last.number));
+        Ok(())
+    }
+}
+
+/// An advisory in the form of OSV, as it is published.
+pub fn osv(revision: &Revision, origin: &Origin) -> Result<serde_json::Value, RepositoryError> {
+    let draft = draft(revision)?;
+    let read = draft.read(&revision.advisory_id, Some(origin));
+    let mut document = read.map_err(|error| RepositoryError::Form(revision.number, error))?.document;
+    document["modified"] = revision.at.to_rfc3339_opts(SecondsFormat::Secs, true).into();
+    Ok(document)
+}
+
+fn draft(revision: &Revision) -> Result<Draft, RepositoryError> {
+    serde_json::from_value(revision.content.clone()).map_err(|error| RepositoryError::Content(revision.number, error))
+}
+
+/// All commits, for `git fast-import`.
+fn stream(revisions: &[Revision], origin: &Origin) -> Result<String, RepositoryError> {
+    let mut stream = String::new();
+    let beginning = DateTime::from_timestamp(BEGINNING, 0).unwrap_or_default();
+    // Readers of the layout require the directory.
+    let files = [("README.md".to_owned(), readme(origin)), ("crates/README.md".to_owned(), CRATES.to_owned())];
+    commit(&mut stream, (beginning, "Begin"), &files);
+    for revision in revisions {
+        let id = &revision.advisory_id;
+        let draft = draft(revision)?;
+        let markdown = draft.rustsec(id, Some(origin));
+        let markdown = markdown.map_err(|error| RepositoryError::Form(revision.number, error))?;
+        let document = format!("{:#}\n", osv(revision, origin)?);
+        let files = [(format!("crates/{}/{id}.md", draft.krate), markdown), (format!("osv/{id}.json"), document)];
+        commit(&mut stream, (revision.at, &format!("{id}: {}", draft.title)), &files);
+    }
+    Ok(stream)
+}
+
+fn readme(origin: &Origin) -> String {
+    format!(
+        "# Security advisories\n\nAbout crates of the registry {}, in the layout of RustSec's database.\nEach has its page below {}.\n",
+        origin.source, origin.pages
+    )
+}
+
+fn commit(stream: &mut String, (at, message): (DateTime<Utc>, &str), files: &[(String, String)]) {
+    let seconds = at.timestamp();
+    // Writing to a text does not fail.
+    let _ = writeln!(stream, "commit refs/heads/main\ncommitter {AUTHOR} {seconds} +0000");
+    let _ = writeln!(stream, "data {}\n{message}", message.len());
+    for (path, content) in files {
+        let _ = writeln!(stream, "M 100644 inline {path}\ndata {}\n{content}", content.len());
+    }
+}
