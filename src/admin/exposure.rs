@@ -10,7 +10,6 @@ use super::output::{print_json, print_table, say, time};
 use crate::config::{CrateOrVersion, ExposureOptions};
 use crate::database::catalog::{crates, versions};
 use crate::database::download_log::downloads::Subject;
-use crate::database::upstream_rules;
 use crate::exposure::dependents::{Dependent, Source};
 use crate::exposure::{self, DownloadsByAddress, DownloadsByToken, Exposure, Question};
 use crate::package::index_path::index_path;
@@ -34,12 +33,12 @@ pub fn of_own(
 /// index files that are kept.
 pub fn of_upstream(
     connection: &mut PgConnection,
-    about: &upstream_rules::Subject,
+    about: (&str, &CrateOrVersion),
     known: (Option<&str>, Option<&str>, &Path),
     options: &ExposureOptions,
 ) -> Result<(), AdminError> {
     let (index, base_url, kept) = known;
-    let upstream_rules::Subject { upstream, name, version } = about.clone();
+    let (upstream, CrateOrVersion { name, version }) = (about.0.to_owned(), about.1.clone());
     let file = KeptFiles::new(kept.join(&upstream)).read(&index_path(&name)).unwrap_or_default();
     let published_at = version.as_ref().and_then(|version| file?.published_at(version));
     let source = Source::upstream(&upstream, index, base_url);

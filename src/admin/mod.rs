@@ -33,6 +33,7 @@ use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::set_name::InvalidSetName;
 use crate::database::catalog::user_removal::RemovalError;
 use crate::database::sign_in::links::CreateLinkError;
+use crate::database::upstream_rules::VersionOfSeveral;
 use crate::jobs::RequestError;
 use crate::jobs::email::configure::EmailError;
 use crate::jobs::name_reservations::ReservationError;
@@ -61,6 +62,8 @@ pub enum AdminError {
     NoTeamYet(String),
     #[error(transparent)]
     Upstream(#[from] DecisionError),
+    #[error(transparent)]
+    VersionOfSeveral(#[from] VersionOfSeveral),
     #[error("there is no advisory {0:?}: see `supercargo advisory list --all`")]
     NoAdvisory(String),
     #[error(transparent)]

@@ -5,13 +5,16 @@ use serde_json::json;
 
 use super::AdminError;
 use super::output::{print_json, print_table, say, time};
+use crate::config::CrateOrVersion;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::upstream_pins::{self, Pin};
-use crate::database::upstream_rules::Subject;
 
 /// Removes the pin of a version, or those of a crate.
-pub fn unpin(connection: &mut PgConnection, operator: &Actor, subject: &Subject) -> Result<(), AdminError> {
-    let Subject { upstream, name, version } = subject;
+pub fn unpin(
+    connection: &mut PgConnection,
+    operator: &Actor,
+    (upstream, CrateOrVersion { name, version }): (&str, &CrateOrVersion),
+) -> Result<(), AdminError> {
     let removed = connection.transaction(|connection| {
         let removed = upstream_pins::remove(connection, (upstream, name), version.as_ref())?;
         for pin in &removed {
@@ -22,7 +25,7 @@ pub fn unpin(connection: &mut PgConnection, operator: &Actor, subject: &Subject)
     })?;
     if removed.is_empty() {
         let what = version.as_ref().map_or_else(|| name.to_string(), |version| format!("{name}@{version}"));
-        return Err(AdminError::NotPinned { what, upstream: upstream.clone() });
+        return Err(AdminError::NotPinned { what, upstream: upstream.to_owned() });
     }
     for pin in removed {
         say!(

@@ -50,14 +50,25 @@ pub fn decide(
     Ok(())
 }
 
-/// Names the rules about versions that count before one about the whole crate.
+/// Names the rules that count before one about a whole crate, or about several.
 fn say_exceptions(connection: &mut PgConnection, subject: &Subject, decision: Decision) -> Result<(), AdminError> {
     let rules = upstream_rules::list(connection, Some(&subject.upstream))?;
-    let of_versions = rules.iter().filter(|rule| rule.canonical_name == subject.name.canonical());
-    for Rule { version, decision: other, .. } in
-        of_versions.filter(|rule| !rule.version.is_empty() && rule.decision != decision)
-    {
-        say!("except {version}, for which the rule `{other}` counts: release it with `supercargo upstream release`");
+    let (beginning, is_beginning) = subject.crates.canonical();
+    let is_narrower = |rule: &&Rule| {
+        let name = &rule.canonical_name;
+        rule.decision != decision
+            && if is_beginning {
+                name.starts_with(&beginning) && *name != subject.crates.canonical_text()
+            } else {
+                *name == beginning && !rule.version.is_empty()
+            }
+    };
+    for Rule { crate_name, version, decision: other, .. } in rules.iter().filter(is_narrower) {
+        let what = if is_beginning { crate_name } else { version };
+        let of_it = if is_beginning && !version.is_empty() { format!("@{version}") } else { String::new() };
+        say!(
+            "except {what}{of_it}, for which the rule `{other}` counts: release it with `supercargo upstream release`"
+        );
     }
     Ok(())
 }

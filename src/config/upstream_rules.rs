@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::StorageOptions;
-use super::crate_or_version::CrateOrVersion;
+use super::crate_or_version::{CrateOrVersion, CratesOrVersion};
 use super::durations::duration;
 use super::output::OutputOptions;
 use super::upstream::{NamedUpstream, name, upstream};
@@ -15,6 +15,9 @@ use super::upstream_cache::{FetchOptions, MirrorOptions, PinOptions, StatusOptio
 #[derive(Subcommand, Debug)]
 pub enum UpstreamCommand {
     /// Let a crate or a version pass, however young it is
+    ///
+    /// Of several rules that are about a version, the one about that version counts, else the one about its crate, else the one with the
+    /// longest beginning of the name.
     Allow {
         #[command(flatten)]
         about: RuleArguments,
@@ -41,7 +44,7 @@ pub enum UpstreamCommand {
     /// those are listed whose default version may take the version, directly or through others.
     Exposure {
         #[command(flatten)]
-        about: RuleArguments,
+        about: VersionArguments,
         #[command(flatten)]
         exposure: ExposureOptions,
         /// Other registries that `serve` has; the URL of the index is that of dependencies on its crates
@@ -60,7 +63,7 @@ pub enum UpstreamCommand {
     /// Let the files of a crate or a version be removed from the cache again
     Unpin {
         #[command(flatten)]
-        about: RuleArguments,
+        about: VersionArguments,
         #[command(flatten)]
         storage: StorageOptions,
     },
@@ -118,6 +121,17 @@ pub struct RefusalOptions {
 /// What a rule is about.
 #[derive(clap::Args, Debug, Clone)]
 pub struct RuleArguments {
+    /// Name of the upstream, such as crates-io
+    #[arg(value_name = "UPSTREAM", value_parser = name)]
+    pub upstream: String,
+    /// Crate, one version of it, all crates whose names begin so (`aws-*`), or all (`*`)
+    #[arg(value_name = "CRATE[@VERSION]", value_parser = CratesOrVersion::from_str)]
+    pub about: CratesOrVersion,
+}
+
+/// A crate, or one version of it.
+#[derive(clap::Args, Debug, Clone)]
+pub struct VersionArguments {
     /// Name of the upstream, such as crates-io
     #[arg(value_name = "UPSTREAM", value_parser = name)]
     pub upstream: String,

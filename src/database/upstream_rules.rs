@@ -10,7 +10,8 @@ use diesel::sql_types::Text;
 use strum::{EnumString, IntoStaticStr};
 
 use crate::database::schema::upstream_rules;
-use crate::package::{CrateName, Version};
+use crate::package::Version;
+use crate::package::crate_pattern::CratePattern;
 
 /// What a rule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, strum::Display, AsExpression, FromSqlRow)]
@@ -50,7 +51,7 @@ impl FromSql<Text, Pg> for Decision {
 pub struct Rule {
     pub id: i32,
     pub upstream: String,
-    /// The name of the crate in lower case with `_`.
+    /// The name of the crate in lower case with `_`, or the beginning of names, and `*`.
     pub canonical_name: String,
     pub crate_name: String,
     /// Empty for all versions.
@@ -62,15 +63,27 @@ pub struct Rule {
     pub created_at: DateTime<Utc>,
 }
 
-/// What a rule is about: a crate of an upstream, or one version of it.
+/// What a rule is about: crates of an upstream, or one version of one crate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     pub upstream: String,
-    pub name: CrateName,
+    pub crates: CratePattern,
     pub version: Option<Version>,
 }
 
+/// A version belongs to one crate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is for several crates, and {1} is the version of one: name the crate, or leave the version out")]
+pub struct VersionOfSeveral(pub CratePattern, pub Version);
+
 impl Subject {
+    pub fn new(upstream: String, crates: CratePattern, version: Option<Version>) -> Result<Self, VersionOfSeveral> {
+        match version {
+            Some(version) if !crates.is_of_one() => Err(VersionOfSeveral(crates, version)),
+            version => Ok(Self { upstream, crates, version }),
+        }
+    }
+
     fn version(&self) -> String {
         self.version.as_ref().map(ToString::to_string).unwrap_or_default()
     }
@@ -99,8 +112,8 @@ pub fn set(
     diesel::insert_into(upstream_rules::table)
         .values((
             upstream_rules::upstream.eq(&subject.upstream),
-            upstream_rules::canonical_name.eq(subject.name.canonical()),
-            upstream_rules::crate_name.eq(subject.name.as_str()),
+            upstream_rules::canonical_name.eq(subject.crates.canonical_text()),
+            upstream_rules::crate_name.eq(subject.crates.to_string()),
             upstream_rules::version.eq(subject.version()),
             upstream_rules::decision.eq(decision),
             upstream_rules::reason.eq(reason),
@@ -124,7 +137,7 @@ pub fn set(
 pub fn remove(connection: &mut PgConnection, subject: &Subject) -> QueryResult<Option<Rule>> {
     diesel::delete(upstream_rules::table)
         .filter(upstream_rules::upstream.eq(&subject.upstream))
-        .filter(upstream_rules::canonical_name.eq(subject.name.canonical()))
+        .filter(upstream_rules::canonical_name.eq(subject.crates.canonical_text()))
         .filter(upstream_rules::version.eq(subject.version()))
         .returning(Rule::as_returning())
         .get_result(connection)

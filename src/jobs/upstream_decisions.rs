@@ -24,11 +24,11 @@ pub enum DecisionError {
     Database(#[from] diesel::result::Error),
 }
 
-/// A subject for people: `serde` or `serde@1.0.0`.
+/// A subject for people: `serde`, `serde@1.0.0` or `serde*`.
 pub fn named(subject: &Subject) -> String {
     match &subject.version {
-        Some(version) => format!("{}@{version} of {}", subject.name, subject.upstream),
-        None => format!("{} of {}", subject.name, subject.upstream),
+        Some(version) => format!("{}@{version} of {}", subject.crates, subject.upstream),
+        None => format!("{} of {}", subject.crates, subject.upstream),
     }
 }
 

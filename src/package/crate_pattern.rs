@@ -23,6 +23,17 @@ impl CratePattern {
         }
     }
 
+    /// Whether it is for one crate.
+    pub fn is_of_one(&self) -> bool {
+        !self.0.ends_with('*')
+    }
+
+    /// The pattern as it is compared to others.
+    pub fn canonical_text(&self) -> String {
+        let (text, is_beginning) = self.canonical();
+        if is_beginning { text + "*" } else { text }
+    }
+
     /// The name, or the beginning of names, as they are compared, and whether it is a beginning.
     pub fn canonical(&self) -> (String, bool) {
         let beginning = self.0.strip_suffix('*');
@@ -33,6 +44,12 @@ impl CratePattern {
 impl fmt::Display for CratePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl From<&CrateName> for CratePattern {
+    fn from(name: &CrateName) -> Self {
+        Self(name.to_string())
     }
 }
 

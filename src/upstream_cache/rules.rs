@@ -1,14 +1,19 @@
 //! The rules about crates and versions of one upstream, as requests look them up.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::database::upstream_rules::{Decision, Rule};
 use crate::package::CrateName;
 
-/// The rules of an upstream, by crate.
+/// The rules of an upstream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rules(HashMap<String, Arc<CrateRules>>);
+pub struct Rules {
+    crates: HashMap<String, Arc<CrateRules>>,
+    /// Those about several crates, by the beginning of their names, the longest first.
+    beginnings: Vec<(String, Arc<CrateRules>)>,
+}
 
 /// What was decided about a crate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,12 +35,31 @@ impl Rules {
                 of.versions.insert(rule.version.clone(), decided);
             }
         }
-        Self(crates.into_iter().map(|(name, rules)| (name, Arc::new(rules))).collect())
+        let mut all = Self::default();
+        for (name, rules) in crates {
+            match name.strip_suffix('*') {
+                Some(beginning) => all.beginnings.push((beginning.to_owned(), Arc::new(rules))),
+                None => drop(all.crates.insert(name, Arc::new(rules))),
+            }
+        }
+        all.beginnings.sort_by_key(|(beginning, _)| Reverse(beginning.len()));
+        all
     }
 
-    /// Those of a crate.
+    /// Those of a crate. One about it counts before those about several crates, of which the longest beginning counts.
     pub fn of_crate(&self, name: &CrateName) -> Option<Arc<CrateRules>> {
-        self.0.get(&name.canonical()).cloned()
+        let name = name.canonical();
+        let of_it = self.crates.get(&name);
+        if let Some(rules) = of_it.filter(|rules| rules.all.is_some()) {
+            return Some(Arc::clone(rules));
+        }
+        let beginning = self.beginnings.iter().find(|(beginning, _)| name.starts_with(beginning));
+        match (of_it, beginning.map(|(_, rules)| rules)) {
+            (Some(of_it), Some(of_several)) => {
+                Some(Arc::new(CrateRules { all: of_several.all.clone(), versions: of_it.versions.clone() }))
+            }
+            (of_it, of_several) => of_it.or(of_several).cloned(),
+        }
     }
 }
 
@@ -92,5 +116,30 @@ mod tests {
         assert_eq!(rules.about("2.0.0"), Some((Decision::Block, "block ", Names::Crate)));
         assert_eq!(Rules::of("acme", &all).of_crate(&name).unwrap().about("1.0.0"), None);
         assert_eq!(Rules::of("other", &all).of_crate(&name), None);
+    }
+
+    #[test]
+    fn the_longest_beginning_of_a_name_counts_after_the_crate_itself() {
+        let of = |name: &str, version: &str, decision| Rule {
+            canonical_name: name.to_owned(),
+            ..rule("crates-io", version, decision)
+        };
+        let all = [
+            of("*", "", Decision::Block),
+            of("foo_*", "", Decision::Hold),
+            of("foo_bar", "1.0.0", Decision::Allow),
+            of("foo_baz", "", Decision::Allow),
+        ];
+        let rules = Rules::of("crates-io", &all);
+        let about = |name: &str, version: &str| {
+            let rules = rules.of_crate(&name.parse().unwrap()).unwrap();
+            rules.about(version).map(|(decision, _, names)| (decision, names))
+        };
+        assert_eq!(about("serde", "1.0.0"), Some((Decision::Block, Names::Crate)));
+        assert_eq!(about("foo", "1.0.0"), Some((Decision::Block, Names::Crate)));
+        assert_eq!(about("Foo-quux", "1.0.0"), Some((Decision::Hold, Names::Crate)));
+        assert_eq!(about("foo-bar", "1.0.0"), Some((Decision::Allow, Names::Version)));
+        assert_eq!(about("foo-bar", "2.0.0"), Some((Decision::Hold, Names::Crate)));
+        assert_eq!(about("foo-baz", "2.0.0"), Some((Decision::Allow, Names::Crate)));
     }
 }

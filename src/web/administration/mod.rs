@@ -10,6 +10,7 @@ use crate::database::access::audit::Actor;
 use crate::database::access::caller::Caller;
 use crate::database::access::users::{self, User};
 use crate::package::CrateName;
+use crate::package::crate_pattern::{CratePattern, InvalidPattern};
 use crate::package::name::NameError;
 use crate::web::extract::path::as_in_a_url;
 use crate::web::shortened::shortened;
@@ -59,6 +60,14 @@ pub fn crate_name(entered: &str) -> Result<CrateName, ApiError> {
         return Err(bad("no name was entered: enter the name of a crate".to_owned()));
     }
     entered.parse().map_err(|error: NameError| bad(error.to_string()))
+}
+
+/// A crate, or a pattern of several, that was entered or sent.
+pub fn crates(entered: &str) -> Result<CratePattern, ApiError> {
+    if entered.ends_with('*') {
+        return entered.parse().map_err(|error: InvalidPattern| bad(error.to_string()));
+    }
+    crate_name(entered).map(|name| CratePattern::from(&name))
 }
 
 pub fn bad(detail: String) -> ApiError {

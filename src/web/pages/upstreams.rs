@@ -25,7 +25,7 @@ use crate::database::upstream_rules::{self, Decision, Rule, Subject};
 use crate::jobs::upstream_decisions;
 use crate::package::version::VersionError;
 use crate::upstream_cache::cooldown::in_words;
-use crate::web::administration::{bad, crate_name};
+use crate::web::administration::{bad, crates};
 use crate::web::extract::query::QueryParameters;
 use crate::web::upstreams::{UpstreamState, cargo_config};
 use crate::web::{ApiError, App};
@@ -74,7 +74,7 @@ impl Entered {
         let version = Some(&self.version).filter(|version| !version.is_empty());
         let version = version.map(|version| version.parse()).transpose();
         let version = version.map_err(|error: VersionError| bad(error.to_string()))?;
-        Ok(Subject { upstream: self.upstream.clone(), name: crate_name(&self.krate)?, version })
+        Subject::new(self.upstream.clone(), crates(&self.krate)?, version).map_err(|error| bad(error.to_string()))
     }
 
     fn decision(&self) -> Result<Decision, ApiError> {
@@ -210,7 +210,9 @@ fn new(admin: &Admin, form_token: &str, entered: Option<&Entered>) -> Markup {
                 @for of in admin.app.settings.upstreams.names() { option value=(of) selected[entered.upstream == of] { (of) } }
             }
             label for="crate" { "Crate" }
-            input id="crate" name="crate" required maxlength="64" autocomplete="off" autocapitalize="none" spellcheck="false" value=(entered.krate);
+            input id="crate" name="crate" required maxlength="65" autocomplete="off" autocapitalize="none" spellcheck="false" value=(entered.krate)
+                aria-describedby="about-crate";
+            p id="about-crate" class="aside-text" { "Or the beginning of names and *, such as aws-*; the longest beginning counts, after rules about the crate itself." }
             label for="version" { "Version" }
             input id="version" name="version" maxlength="200" autocomplete="off" autocapitalize="none" spellcheck="false" value=(entered.version)
                 aria-describedby="about-version";
@@ -255,7 +257,7 @@ async fn release(admin: Admin, request: Request) -> response::Result<Response> {
     let version = version.map(|version| version.parse()).transpose();
     let subject = version.map_err(|error: VersionError| bad(error.to_string())).and_then(|version| {
         // The upstream may be no longer there.
-        Ok(Subject { upstream: entered.upstream.clone(), name: crate_name(&entered.krate)?, version })
+        Subject::new(entered.upstream.clone(), crates(&entered.krate)?, version).map_err(|error| bad(error.to_string()))
     });
     let released = match subject {
         Ok(subject) => {

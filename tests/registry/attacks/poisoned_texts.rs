@@ -516,7 +516,8 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
         "upstream_rules_upstream_canonical_name_version_key",
         "canonical_name",
         "SELECT canonical_name FROM upstream_rules",
-        name::MAX_LENGTH,
+        // Of several crates, it ends in a `*`.
+        name::MAX_LENGTH + 1,
     ),
     ("upstream_rules_upstream_canonical_name_version_key", "upstream", "SELECT upstream FROM upstream_rules", 40),
     (
@@ -697,8 +698,11 @@ fn store_the_longest(registry: &TestRegistry) {
             let (upstream, version) = ("u".repeat(40), Some(number.parse().unwrap()));
             store_the_longest_download(connection, &upstream, (&reserved, &number));
             store_the_longest_kept(connection, &upstream, (&reserved, &number));
-            let about = upstream_rules::Subject { upstream, name: reserved.clone(), version };
-            upstream_rules::set(connection, &about, (upstream_rules::Decision::Block, "x"), "x").unwrap();
+            let about = upstream_rules::Subject { upstream, crates: (&reserved).into(), version };
+            let block = (upstream_rules::Decision::Block, "x");
+            upstream_rules::set(connection, &about, block, "x").unwrap();
+            let several = upstream_rules::Subject { crates: format!("{reserved}*").parse().unwrap(), version: None, ..about };
+            upstream_rules::set(connection, &several, block, "x").unwrap();
             store_the_longest_advisory(connection, &reserved);
             let actor = Actor::operator(operator);
             Event::new(Action::NameReserve).of_crate(&reserved).record(connection, &actor).unwrap();

@@ -81,7 +81,7 @@ fn a_decision_counts_for_what_memory_answers() {
     let registry = TestRegistry::through(&upstream);
     let before = recalled_at_last(&registry, &Method::GET, FOO, &[]).text();
     recalled_at_last(&registry, &Method::GET, FILE, &[]);
-    let about = Subject { upstream: "acme".to_owned(), name: "foo".parse().unwrap(), version: "1.0.0".parse().ok() };
+    let about = Subject { upstream: "acme".to_owned(), crates: "foo".parse().unwrap(), version: "1.0.0".parse().ok() };
     let block = |connection: &mut _| upstream_rules::set(connection, &about, (Decision::Block, "x"), "root");
     registry.pool.with(block).unwrap().unwrap();
     wait_until("the rule to count", || routed(&registry, &Method::GET, FILE, &[]).status == 403);

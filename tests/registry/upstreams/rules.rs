@@ -201,6 +201,9 @@ fn rules_are_made_and_removed_by_the_api() {
     for (field, value) in [
         ("upstream", json!("other")),
         ("crate", json!("")),
+        // Of several crates there is no one version.
+        ("crate", json!("foo-*")),
+        ("crate", json!("foo-*bar")),
         ("version", json!("1")),
         ("decision", json!("refuse")),
         ("reason", json!(" ")),
@@ -256,4 +259,42 @@ fn rules_are_made_and_removed_on_the_page() {
     let mut ann = set_password(&registry, "ann", "correct horse battery staple");
     assert_eq!(ann.get("/admin/upstreams").status, StatusCode::FORBIDDEN);
     assert!(root.get("/").good().text().contains("Crates of acme"));
+}
+
+#[test]
+fn a_rule_is_about_all_crates_whose_names_begin_alike() {
+    let served = served(&other(), &[]);
+    let decide = |decision: &str, about: &str| {
+        served.run(&format!("upstream {decision}"), &["acme", about, "--reason", "only what we have looked at"])
+    };
+    shows_yanked(&served, false);
+    assert!(decide("block", "*").starts_with("* of acme is shown as yanked and never delivered"));
+    shows_yanked(&served, true);
+    assert_eq!(refusal(&served), "foo@1.0.0 of acme is blocked in this registry: only what we have looked at\n");
+    assert!(decide("allow", "F*").starts_with("F* of acme passes"));
+    shows_yanked(&served, false);
+    download(&served).good();
+    decide("block", "foo");
+    shows_yanked(&served, true);
+    let said = decide("allow", "fo*");
+    assert!(said.contains("except foo, for which the rule `block` counts"), "{said}");
+    shows_yanked(&served, true);
+    let said = decide("block", "*");
+    assert!(said.contains("nothing changed") && said.contains("except F*, for which the rule `allow`"), "{said}");
+    served.run("upstream release", &["acme", "foo"]);
+    shows_yanked(&served, false);
+    for (about, part) in [
+        ("fo*@1.0.0", "fo* is for several crates, and 1.0.0 is the version of one"),
+        ("fo*o", "invalid value 'fo*o'"),
+        ("9*", "invalid value"),
+    ] {
+        let output = served.command("upstream block").args(["acme", about, "--reason", "x"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(part), "{about}: {said}");
+    }
+    served.run("upstream release", &["acme", "FO*"]);
+    let absent = served.command("upstream release").args(["acme", "f_*"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&absent.stderr).contains("there is no rule about f_* of acme"));
+    assert_eq!(served.run("upstream release", &["acme", "f*"]), "removed the rule that allowed f* of acme\n");
+    shows_yanked(&served, true);
 }

@@ -13,7 +13,7 @@ use crate::database::access::administrator::Administrator;
 use crate::database::upstream_rules::{self, Decision, Rule, Subject};
 use crate::jobs::upstream_decisions::{self, DecisionError};
 use crate::package::version::VersionError;
-use crate::web::administration::{bad, crate_name};
+use crate::web::administration::{bad, crates};
 use crate::web::answers::unstored::unstored;
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::query::QueryParameters;
@@ -40,7 +40,7 @@ pub struct UpstreamRuleRequest {
     /// The name of the upstream.
     #[schema(example = "crates-io")]
     upstream: String,
-    /// The crate, in any spelling.
+    /// The crate, in any spelling; or the beginning of names and `*`; or `*` for all crates.
     #[serde(rename = "crate")]
     #[schema(example = "serde")]
     krate: String,
@@ -58,6 +58,7 @@ pub struct UpstreamRuleRequest {
 #[derive(Serialize, ToSchema)]
 pub struct UpstreamRule {
     upstream: String,
+    /// A crate, or the beginning of names and `*`.
     #[serde(rename = "crate")]
     krate: String,
     /// Null for all versions.
@@ -99,7 +100,7 @@ pub struct UpstreamRuleQuery {
     /// The name of the upstream.
     #[param(example = "crates-io")]
     upstream: String,
-    /// The crate, in any spelling.
+    /// The crate, in any spelling, or the pattern.
     #[param(rename = "crate", example = "serde")]
     krate: String,
     /// One version; without it the rule about all.
@@ -135,7 +136,7 @@ fn subject(app: &App, upstream: &str, krate: &str, version: Option<&str>) -> Res
         return Err(bad(format!("there is no upstream {:?}: {there}", shortened(upstream))));
     }
     let version = version.map(str::parse).transpose().map_err(|error: VersionError| bad(error.to_string()))?;
-    Ok(Subject { upstream: upstream.to_owned(), name: crate_name(krate)?, version })
+    Subject::new(upstream.to_owned(), crates(krate)?, version).map_err(|error| bad(error.to_string()))
 }
 
 /// List the rules about upstreams
