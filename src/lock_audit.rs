@@ -2,6 +2,7 @@
 //! of upstreams.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use diesel::{PgConnection, QueryResult};
 
@@ -11,12 +12,14 @@ use crate::database::advisories::own::OWN;
 use crate::package::lock_file::{LockFile, LockedPackage};
 use crate::package::lock_origin::Origin;
 
+/// Affected packages that are named. A lock file can be made that has very many.
+pub const NAMED: usize = 1000;
+
 /// An affected package.
 #[derive(Clone, Debug)]
 pub struct Affected {
     pub package: LockedPackage,
-    pub advisory: Known,
-    pub ranges: Ranges,
+    pub advisory: Arc<(Known, Ranges)>,
 }
 
 /// What was found.
@@ -24,45 +27,51 @@ pub struct Affected {
 pub struct Report {
     /// The packages of this registry and of its upstreams.
     pub checked: usize,
-    /// By package.
+    /// How often a vulnerability affects a package.
+    pub vulnerabilities: usize,
+    /// By package, the first of them.
     pub affected: Vec<Affected>,
-    /// Indexes of other registries, whose packages were not checked.
+    /// Indexes of other registries, and git repositories, whose packages were not checked.
     pub unknown: BTreeSet<String>,
 }
 
 /// Looks for advisories about the packages of a lock file. A statement for each registry.
 pub fn audit(connection: &mut PgConnection, lock: LockFile, origin: impl Fn(&str) -> Origin) -> QueryResult<Report> {
     let mut report = Report::default();
-    let mut of_registries: BTreeMap<String, Vec<LockedPackage>> = BTreeMap::new();
+    let source = |package: &String| package.rsplit_once('(').map_or(package.clone(), |(_, of)| of.replace(')', ""));
+    report.unknown.extend(lock.of_git.iter().map(source));
+    let mut of_registries: BTreeMap<String, BTreeSet<LockedPackage>> = BTreeMap::new();
     for package in lock.packages {
         match origin(&package.index) {
-            Origin::Upstream(name) => of_registries.entry(name).or_default().push(package),
-            Origin::Own => of_registries.entry(OWN.to_owned()).or_default().push(package),
-            Origin::Unknown => {
-                report.unknown.insert(package.index);
-            }
+            Origin::Upstream(name) => drop(of_registries.entry(name).or_default().insert(package)),
+            Origin::Own => drop(of_registries.entry(OWN.to_owned()).or_default().insert(package)),
+            Origin::Unknown => drop(report.unknown.insert(package.index)),
         }
     }
     for (registry, packages) in of_registries {
         report.checked += packages.len();
-        let names: Vec<String> = packages.iter().map(|package| package.name.canonical()).collect();
-        let known = known::about(connection, &registry, &names)?;
-        let known: Vec<(Known, Ranges)> = known
-            .into_iter()
-            .map(|one| (serde_json::from_value(one.ranges.clone()).unwrap_or_default(), one))
-            .map(|(ranges, one)| (one, ranges))
-            .collect();
-        for package in packages {
-            let Ok(version) = package.version.to_string().parse() else { continue };
-            let name = package.name.canonical();
-            let about = known.iter().filter(|(one, ranges)| one.canonical_name == name && ranges.affects(&version));
-            report.affected.extend(about.map(|(advisory, ranges)| Affected {
-                package: package.clone(),
-                advisory: advisory.clone(),
-                ranges: ranges.clone(),
-            }));
+        let names: BTreeSet<String> = packages.iter().map(|package| package.name.canonical()).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        let mut known: BTreeMap<String, Vec<Arc<(Known, Ranges)>>> = BTreeMap::new();
+        for one in known::about(connection, &registry, &names)? {
+            let ranges = serde_json::from_value(one.ranges.clone()).unwrap_or_default();
+            known.entry(one.canonical_name.clone()).or_default().push(Arc::new((one, ranges)));
         }
+        packages.into_iter().for_each(|package| report.add(package, &known));
     }
     report.affected.sort_by(|one, other| one.package.cmp(&other.package));
     Ok(report)
+}
+
+impl Report {
+    fn add(&mut self, package: LockedPackage, known: &BTreeMap<String, Vec<Arc<(Known, Ranges)>>>) {
+        let Some(about) = known.get(&package.name.canonical()) else { return };
+        let Ok(version) = package.version.to_string().parse() else { return };
+        for advisory in about.iter().filter(|advisory| advisory.1.affects(&version)) {
+            self.vulnerabilities += usize::from(advisory.0.informational.is_none());
+            if self.affected.len() < NAMED {
+                self.affected.push(Affected { package: package.clone(), advisory: Arc::clone(advisory) });
+            }
+        }
+    }
 }

@@ -5,11 +5,14 @@ use serde_json::json;
 
 use super::AdminError;
 use super::output::{print_json, print_table, say, time};
+use crate::advisory::draft::Origin;
+use crate::advisory::is_id;
 use crate::advisory_sources::Outcome;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::advisories::known::{self, Known, Wanted};
-use crate::database::advisories::own::OWN;
+use crate::database::advisories::own::{self, OWN};
 use crate::database::advisories::sources::{self, Source};
+use crate::own_advisories::repository;
 use crate::package::CrateName;
 
 /// Says what a refresh did.
@@ -101,9 +104,18 @@ fn state(of: &Known) -> &'static str {
     }
 }
 
-pub fn show(connection: &mut PgConnection, id: &str) -> Result<(), AdminError> {
-    let found = known::document(connection, id, None)?;
-    let (_, document) = found.ok_or_else(|| AdminError::NoAdvisory(id.to_owned()))?;
+/// Shows an advisory. `base_url`: that of this registry, if it is known.
+pub fn show(connection: &mut PgConnection, id: &str, base_url: Option<&str>) -> Result<(), AdminError> {
+    let none = || AdminError::NoAdvisory(id.to_owned());
+    if !is_id(id) {
+        return Err(none());
+    }
+    let (upstream, document) = known::document(connection, id, None)?.ok_or_else(none)?;
+    let own = if upstream == OWN { own::find(connection, id)? } else { None };
+    let document = match (own, base_url) {
+        (Some(revision), Some(base_url)) => repository::osv(&revision, &Origin::of(base_url))?,
+        _ => document,
+    };
     Ok(print_json(&document)?)
 }
 

@@ -41,6 +41,7 @@ use crate::jobs::team_changes::TeamError;
 use crate::jobs::upstream_decisions::DecisionError;
 use crate::oidc::http::InvalidIssuer;
 use crate::own_advisories::change::AdvisoryError;
+use crate::own_advisories::repository::RepositoryError;
 use crate::package::CrateName;
 use crate::package::characters::{HiddenCharacter, Plain, check_line};
 use crate::package::crate_pattern::InvalidPattern;
@@ -68,6 +69,8 @@ pub enum AdminError {
     NoAdvisory(String),
     #[error(transparent)]
     Advisory(#[from] AdvisoryError),
+    #[error(transparent)]
+    AdvisoryRepository(#[from] RepositoryError),
     #[error("there is no source of advisories about {0:?}: see `supercargo advisory status`")]
     NoAdvisories(String),
     #[error("{what} of {upstream} is not pinned, and nothing was changed: see `supercargo upstream pins`")]

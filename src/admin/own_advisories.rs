@@ -44,8 +44,9 @@ pub fn withdraw(connection: &mut PgConnection, operator: &Actor, id: &str, reaso
 /// Says which versions of the crate are affected, and what is missing.
 fn say_affected(of: &Published) {
     let name = &of.draft.krate;
-    let Some(versions) = of.versions else {
-        complain!("warning: this registry has no crate {name}: if the name is wrong, withdraw the advisory");
+    let Some(versions) = of.versions.filter(|versions| *versions > 0) else {
+        let what = if of.versions.is_some() { "no version of the crate" } else { "no crate" };
+        complain!("warning: the index has {what} {name}: if the name is wrong, withdraw the advisory");
         return;
     };
     let named: Vec<String> = of.affected.iter().take(NAMED).map(ToString::to_string).collect();

@@ -45,6 +45,11 @@ pub(super) fn id(text: &str) -> Result<String, ReadError> {
     Ok(text.to_owned())
 }
 
+/// Whether an advisory may have this id.
+pub fn is_id(text: &str) -> bool {
+    id(text).is_ok()
+}
+
 /// A title as one line.
 pub(super) fn title(text: &str) -> String {
     let words: Vec<&str> =

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::document::{Advisory, id as checked_id, title as one_line, url as plain_url};
 use super::form::Form;
 use super::interval::Interval;
-use super::read_error::ReadError;
+use super::read_error::{MAX_DOCUMENT, ReadError};
 
 /// The kinds that are about no vulnerability, as RustSec has them.
 pub const INFORMATIONAL: [&str; 3] = ["notice", "unmaintained", "unsound"];
@@ -16,6 +16,8 @@ pub const INFORMATIONAL: [&str; 3] = ["notice", "unmaintained", "unsound"];
 const FOREIGN: [&str; 5] = ["CVE-", "GHSA-", "MAL-", "RUSTSEC-", "TALOS-"];
 /// The longest title, in characters.
 pub const MAX_TITLE: usize = 300;
+/// The beginning of the ids that the registry gives.
+pub const OWN_PREFIX: &str = "SCGO";
 /// Aliases, or references, of one advisory.
 const MAX_LISTED: usize = 50;
 
@@ -72,12 +74,12 @@ impl Origin {
 /// Why an advisory cannot be published.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DraftError {
-    #[error("the title has {0} characters: give one line of 1 to {MAX_TITLE}")]
+    #[error("the title has {0} characters: give a title of one line, with 1 to {MAX_TITLE}")]
     Title(usize),
     #[error("the {0} has a control character: remove it")]
     Control(&'static str),
     #[error(
-        "{0:?} is no CVSS vector with a score: give one such as CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H, or none"
+        "{0:?} is no CVSS vector of version 3 or 4 with a score: give one such as CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H, or none"
     )]
     Cvss(String),
     #[error("{0:?} is no kind of advisory: use one of {kinds}, or none for a vulnerability", kinds = INFORMATIONAL.join(", "))]
@@ -90,6 +92,20 @@ pub enum DraftError {
         "the id {0:?} is one of another database: give one of your own, such as ACME-2026-0001, and name the other as an alias"
     )]
     ForeignId(String),
+    #[error("the id {0:?} begins with {OWN_PREFIX}, whose ids the registry gives: choose another one, or none")]
+    GivenId(String),
+    #[error(
+        "{0:?} is no id: use letters, digits, '-', '.' and '_', at most 100, and begin with a letter or a digit, such as ACME-2026-0001"
+    )]
+    Id(String),
+    #[error(
+        "title and description have too many bytes together with the rest: at most {MAX_DOCUMENT}, and these are {0}"
+    )]
+    TooLong(u64),
+    #[error("{0:?} has more than two conditions: readers of advisories take at most two, such as '>=1.2.3, <2'")]
+    Conditions(String),
+    #[error("{0:?} and {1:?} have versions in common: readers of advisories refuse that, so name each version once")]
+    Overlap(String, String),
     #[error("no version is affected by it: {0}")]
     NothingAffected(String),
     #[error(transparent)]
@@ -98,10 +114,14 @@ pub enum DraftError {
 
 /// Checks an id that somebody chooses.
 pub fn own_id(text: &str) -> Result<String, DraftError> {
-    let id = checked_id(text)?;
+    let wrong = || DraftError::Id(text.chars().take(100).collect());
+    let id = checked_id(text).map_err(|_| wrong())?;
     // It names a file.
-    if id.starts_with(['.', '-']) || id.contains(':') {
-        return Err(ReadError::Id(id).into());
+    if !id.starts_with(|first: char| first.is_ascii_alphanumeric()) || id.contains(':') {
+        return Err(wrong());
+    }
+    if id.to_ascii_uppercase().starts_with(&format!("{OWN_PREFIX}-")) {
+        return Err(DraftError::GivenId(id));
     }
     if FOREIGN.iter().any(|prefix| id.to_ascii_uppercase().starts_with(prefix)) {
         return Err(DraftError::ForeignId(id));
@@ -137,7 +157,11 @@ impl Draft {
             }
         }
         self.aliases.iter().try_for_each(|alias| checked_id(alias).map(drop))?;
-        let read = self.read(id, None)?;
+        self.check_requirements()?;
+        let read = self.read(id, None).map_err(|error| match error {
+            ReadError::TooLarge(bytes) => DraftError::TooLong(bytes),
+            error => error.into(),
+        })?;
         let lowest = Version::parse("0.0.0-0").ok();
         let is_nothing = |interval: &Interval| interval.below.is_some() && interval.below == lowest;
         if read.crates.iter().all(|(_, ranges)| ranges.affected().0.iter().all(is_nothing)) {
@@ -145,6 +169,22 @@ impl Draft {
             return Err(DraftError::NothingAffected(excluded.join(", ")));
         }
         Ok((self, read))
+    }
+
+    /// Refuses what other readers of RustSec's form refuse: they would read none of the advisories then.
+    fn check_requirements(&self) -> Result<(), DraftError> {
+        let mut known: Vec<(&String, Interval)> = Vec::new();
+        for text in self.patched.iter().chain(&self.unaffected) {
+            if text.split(',').count() > 2 {
+                return Err(DraftError::Conditions(text.clone()));
+            }
+            let interval = Interval::of_requirement(text).map_err(|why| ReadError::Requirement(text.clone(), why))?;
+            if let Some((other, _)) = known.iter().find(|(_, other)| other.overlaps(&interval)) {
+                return Err(DraftError::Overlap((*other).clone(), text.clone()));
+            }
+            known.push((text, interval));
+        }
+        Ok(())
     }
 
     /// What it says, as the readers of its published form understand it.
@@ -184,7 +224,8 @@ impl Draft {
 }
 
 fn has_score(vector: &str) -> bool {
-    vector.parse::<Cvss>().is_ok_and(|read| read.severity() != cvss::Severity::None)
+    let is_known = ["CVSS:3", "CVSS:4"].iter().any(|version| vector.starts_with(version));
+    is_known && vector.parse::<Cvss>().is_ok_and(|read| read.severity() != cvss::Severity::None)
 }
 
 #[derive(Serialize)]
@@ -285,7 +326,24 @@ mod tests {
         assert!(refused(Draft { patched: vec!["since 1".to_owned()], ..draft() }).contains("no range of versions"));
         assert!(refused(Draft { aliases: vec!["a b".to_owned()], ..draft() }).contains("id \"a b\""));
         assert!(refused(Draft { patched: vec![">=0.0.0-0".to_owned()], ..draft() }).contains("no version is affected"));
-        for (id, part) in [("RUSTSEC-2026-0001", "another database"), ("a/b", "id \"a/b\""), ("..", "id"), ("", "id")] {
+        let overlap = Draft { unaffected: vec![">=1.0.5".to_owned()], ..draft() };
+        assert!(refused(overlap).contains("have versions in common"));
+        let many = Draft { patched: vec![">=1.1.0,<1.2,<1.3".to_owned()], ..draft() };
+        assert!(refused(many).contains("more than two conditions"));
+        let apart = Draft { patched: vec![">=1.2.3".to_owned(), "^1.0.5, <1.1".to_owned()], ..draft() };
+        assert!(apart.checked("ACME-1").is_ok());
+        assert!(
+            refused(Draft { cvss: Some("AV:N/AC:L/Au:N/C:P/I:P/A:P".to_owned()), ..draft() })
+                .contains("version 3 or 4")
+        );
+        assert!(refused(Draft { description: "x".repeat(300_000), ..draft() }).contains("at most 262144"));
+        for (id, part) in [
+            ("RUSTSEC-2026-0001", "another database"),
+            ("scgo-2026-0001", "the registry gives"),
+            ("a/b", "\"a/b\" is no id"),
+            ("..", "\"..\" is no id"),
+            ("", "\"\" is no id"),
+        ] {
             assert!(own_id(id).unwrap_err().to_string().contains(part), "{id}");
         }
         assert_eq!(own_id("ACME-2026-0001").unwrap(), "ACME-2026-0001");

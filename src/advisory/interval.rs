@@ -18,6 +18,15 @@ impl Interval {
         is_from && self.below.as_ref().is_none_or(|below| version.cmp_precedence(below).is_lt())
     }
 
+    /// Whether they have a version in common.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let begins_before = |one: &Self, other: &Self| match (&one.from, &other.below) {
+            (Some(from), Some(below)) => from.cmp_precedence(below).is_lt(),
+            _ => true,
+        };
+        begins_before(self, other) && begins_before(other, self)
+    }
+
     /// The versions of a requirement such as `>= 1.2.3, < 2`. The error says what cannot be read.
     pub fn of_requirement(text: &str) -> Result<Self, String> {
         let requirement = VersionReq::parse(text).map_err(|error| error.to_string())?;

@@ -27,7 +27,7 @@ mod read_error;
 mod rustsec;
 
 pub use cvss_severity::Severity;
-pub use document::Advisory;
+pub use document::{Advisory, is_id};
 pub use form::Form;
 pub use ranges::Ranges;
 pub use read_error::{MAX_DOCUMENT, ReadError};

@@ -10,6 +10,7 @@ use crate::config::{AdvisoryCommand, AdvisoryText, StorageOptions};
 use crate::database::advisories::sources;
 use crate::own_advisories::change::Given;
 use crate::process::operator_command::{on, operator};
+use crate::process::registry_address::known_address;
 use crate::process::schedule::advisories::refresher;
 use crate::process::storage::git_program;
 use crate::process::{CommandError, Storage};
@@ -36,7 +37,10 @@ pub(super) fn advisory(command: AdvisoryCommand) -> Result<(), CommandError> {
         AdvisoryCommand::Withdraw { id, reason, storage } => {
             on(&storage, |connection| own_advisories::withdraw(connection, &operator(), &id, &reason))
         }
-        AdvisoryCommand::Show { id, storage } => on(&storage, |connection| advisories::show(connection, &id)),
+        AdvisoryCommand::Show { id, storage } => {
+            let base_url = known_address(&storage, None).ok().map(|address| address.url);
+            on(&storage, |connection| advisories::show(connection, &id, base_url.as_deref()))
+        }
         AdvisoryCommand::Forget { upstream, storage } => {
             on(&storage, |connection| advisories::forget(connection, &operator(), &upstream))
         }

@@ -210,7 +210,7 @@ pub enum Command {
     /// Let crates of upstreams pass, or block them, and fill their cache
     #[command(subcommand)]
     Upstream(UpstreamCommand),
-    /// Read and list security advisories
+    /// Publish security advisories about crates of this registry, and read those about upstreams
     #[command(subcommand)]
     Advisory(AdvisoryCommand),
     /// Carry crates to where there is no network

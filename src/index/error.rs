@@ -261,7 +261,7 @@ impl IndexError {
         self
     }
 
-    pub(super) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> IndexError {
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> IndexError {
         move |source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 IndexError::DiskFull { path: path.to_owned(), source }

@@ -208,7 +208,7 @@ impl Index {
     }
 
     /// Closes every idle handle, because the packs they list may be gone.
-    pub(super) fn forget_handles(&self) {
+    pub fn forget_handles(&self) {
         self.shared.idle.lock().clear();
     }
 

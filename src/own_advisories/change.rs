@@ -4,8 +4,8 @@ use chrono::{Datelike, Utc};
 use diesel::{Connection, PgConnection};
 use serde_json::{Value, json};
 
-use crate::advisory::Advisory;
-use crate::advisory::draft::{Draft, DraftError, own_id};
+use crate::advisory::draft::{Draft, DraftError, OWN_PREFIX, own_id};
+use crate::advisory::{Advisory, is_id};
 use crate::database::access::administrator::Administrator;
 use crate::database::access::audit::{Action, Event};
 use crate::database::access::caller::Denied;
@@ -15,9 +15,6 @@ use crate::database::catalog::crates::{self, Crate};
 use crate::database::catalog::refusal::{self, ChangeRefusal, MAX_MESSAGE};
 use crate::database::catalog::version_details;
 use crate::package::{CrateName, Version};
-
-/// The first part of the ids that the registry gives.
-pub const PREFIX: &str = "SCGO";
 
 /// What is given of an advisory; None: as it is. An empty text, and an empty list, removes what there is.
 #[derive(Clone, Debug, Default)]
@@ -114,8 +111,8 @@ pub fn publish(
             Some(id) => own_id(id)?,
             None => next_id(connection)?,
         };
-        if own::find(connection, &id)?.is_some() {
-            return Err(AdvisoryError::Taken(id));
+        if let Some(taken) = own::spelled_alike(connection, &id)? {
+            return Err(AdvisoryError::Taken(taken));
         }
         let krate_name = krate.as_ref().map_or_else(|| name.clone(), |krate| krate.name.clone());
         let mut draft = empty(&krate_name);
@@ -188,6 +185,9 @@ fn change(
 
 fn found(connection: &mut PgConnection, id: &str) -> Result<Draft, AdvisoryError> {
     let shortened = || id.chars().take(100).collect::<String>();
+    if !is_id(id) {
+        return Err(AdvisoryError::Unknown(shortened()));
+    }
     let revision = own::find(connection, id)?.ok_or_else(|| AdvisoryError::Unknown(shortened()))?;
     serde_json::from_value(revision.content).map_err(|error| AdvisoryError::Unreadable(shortened(), error.to_string()))
 }
@@ -216,7 +216,7 @@ fn empty(name: &CrateName) -> Draft {
 
 /// The next id of this year. Under the lock.
 fn next_id(connection: &mut PgConnection) -> Result<String, AdvisoryError> {
-    let beginning = format!("{PREFIX}-{}-", Utc::now().year());
+    let beginning = format!("{OWN_PREFIX}-{}-", Utc::now().year());
     let given = own::ids_with(connection, &beginning)?;
     let numbers = given.iter().filter_map(|id| id[beginning.len()..].parse::<u32>().ok());
     let next = numbers.max().map_or(1, |last| last.saturating_add(1));
@@ -227,7 +227,9 @@ fn store(connection: &mut PgConnection, name: &CrateName, draft: &Draft, read: &
     let ranges = read.crates.first().map(|(_, ranges)| json!(ranges)).unwrap_or_default();
     let content =
         serde_json::to_value(draft).map_err(|error| AdvisoryError::Unreadable(read.id.clone(), error.to_string()))?;
-    Ok(own::revise(connection, &Row::of(OWN, read, name, &ranges), content)?)
+    // The document has the day alone.
+    let row = Row { withdrawn_at: read.withdrawn.map(|_| Utc::now()), ..Row::of(OWN, read, name, &ranges) };
+    Ok(own::revise(connection, &row, content)?)
 }
 
 fn published(

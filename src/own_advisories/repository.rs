@@ -5,6 +5,8 @@
 //! commits, and a lost repository is made again. Another URL makes other commits, since it is in every file.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -14,14 +16,13 @@ use parking_lot::Mutex;
 use crate::advisory::ReadError;
 use crate::advisory::draft::{Draft, Origin};
 use crate::database::advisories::own::{self, Revision};
+use crate::error_chain::ErrorChain;
 use crate::index::{GitProgram, Index, IndexError};
 
 /// The time of the first commit, 2026-01-01, which has no advisory.
 const BEGINNING: i64 = 1_767_225_600;
 /// Who has made the commits. The audit log has the people.
 const AUTHOR: &str = "supercargo <supercargo@localhost>";
-
-const CRATES: &str = "A directory for each crate, with a file for each advisory about it.\n";
 
 /// Why the repository cannot be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,7 @@ pub enum RepositoryError {
 /// The repository, on the disk of this machine.
 #[derive(Debug)]
 pub struct Repository {
+    git: GitProgram,
     index: Index,
     origin: Origin,
     /// The last revision that this process has written.
@@ -48,9 +50,11 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Opens the repository, or makes an empty one.
+    /// Makes the repository, in place of the one that a process before has left: whatever became of that, and however many packs it
+    /// has.
     pub fn open(path: &Path, git: GitProgram, origin: Origin) -> Result<Self, IndexError> {
-        Ok(Self { index: Index::open_or_init_with(path, git)?, origin, written: Mutex::default() })
+        let index = anew(path, git.clone())?;
+        Ok(Self { git, index, origin, written: Mutex::default() })
     }
 
     pub fn index(&self) -> &Index {
@@ -68,9 +72,27 @@ impl Repository {
             return Ok(());
         }
         let revisions = own::revisions(connection)?;
-        self.index.replay(stream(&revisions, &self.origin)?.as_bytes())?;
+        let stream = stream(&revisions, &self.origin)?;
+        if let Err(error) = self.index.replay(stream.as_bytes()) {
+            tracing::warn!(error = %ErrorChain::of(&error), "the repository of the advisories is damaged, and is made again");
+            anew(self.index.path(), self.git.clone())?.replay(stream.as_bytes())?;
+            self.index.forget_handles();
+        }
         *written = Some(revisions.last().map_or(0, |last| last.number));
         Ok(())
+    }
+}
+
+/// An empty repository in place of what is there.
+fn anew(path: &Path, git: GitProgram) -> Result<Index, IndexError> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(IndexError::file("remove", path)(error)),
+        _ => Index::open_or_init_with(path, git),
     }
 }
 
@@ -91,8 +113,8 @@ fn draft(revision: &Revision) -> Result<Draft, RepositoryError> {
 fn stream(revisions: &[Revision], origin: &Origin) -> Result<String, RepositoryError> {
     let mut stream = String::new();
     let beginning = DateTime::from_timestamp(BEGINNING, 0).unwrap_or_default();
-    // Readers of the layout require the directory.
-    let files = [("README.md".to_owned(), readme(origin)), ("crates/README.md".to_owned(), CRATES.to_owned())];
+    // Readers of the layout require the directory, and take each Markdown file in it for an advisory.
+    let files = [("README.md".to_owned(), readme(origin)), ("crates/.gitkeep".to_owned(), String::new())];
     commit(&mut stream, (beginning, "Begin"), &files);
     for revision in revisions {
         let id = &revision.advisory_id;

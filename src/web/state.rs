@@ -134,7 +134,7 @@ pub struct Settings {
 
 impl Settings {
     /// How others name this registry in advisories.
-    pub(super) fn origin(&self) -> Origin {
+    pub(in crate::web) fn origin(&self) -> Origin {
         Origin::of(&self.base_url)
     }
 }

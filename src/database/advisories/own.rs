@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use diesel::dsl::max;
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use serde_json::Value;
 
 use super::exchange::{self, Row};
@@ -44,6 +45,15 @@ pub fn find(connection: &mut PgConnection, id: &str) -> QueryResult<Option<Revis
     advisory_revisions::table
         .filter(advisory_revisions::advisory_id.eq(id))
         .order(advisory_revisions::number.desc())
+        .first(connection)
+        .optional()
+}
+
+/// The id that is the same apart from its case: the repository has a file for each, and some file systems know no case.
+pub fn spelled_alike(connection: &mut PgConnection, id: &str) -> QueryResult<Option<String>> {
+    advisory_revisions::table
+        .filter(diesel::dsl::sql::<Text>("lower(advisory_id)").eq(id.to_lowercase()))
+        .select(advisory_revisions::advisory_id)
         .first(connection)
         .optional()
 }

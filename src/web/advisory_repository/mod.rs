@@ -1,5 +1,5 @@
-//! `/git/advisories`: the git repository of the advisories about crates of this registry, for readers of RustSec's layout such as
-//! cargo-deny. It is brought up to date when a client asks for its references.
+//! `/git/advisories`: the git repository of the advisories about crates of this registry, for readers of RustSec's
+//! layout. It is brought up to date when a client asks for its references.
 
 pub mod routes;
 

@@ -11,7 +11,9 @@ use axum::routing::{any, get, post};
 
 use super::AdvisoryRepository;
 use crate::error_chain::ErrorChain;
+use crate::own_advisories::repository::Repository;
 use crate::web::client_address::ClientAddress;
+use crate::web::index::GitService;
 use crate::web::index::git::endpoints::{self, Service};
 use crate::web::index::plain_text::{plain, unavailable};
 use crate::web::{ApiError, App};
@@ -22,6 +24,7 @@ const READ_ONLY: &str = "the repository is read-only: publish advisories with `s
 pub(in crate::web) fn router() -> Router<App> {
     Router::new()
         .route("/git/advisories", get(about))
+        .route("/git/advisories/", get(about))
         .route("/git/advisories/info/refs", get(info_refs))
         .route("/git/advisories/git-upload-pack", post(upload_pack))
         .route("/git/advisories/{*path}", any(other))
@@ -31,7 +34,7 @@ async fn about(State(app): State<App>) -> Response<Body> {
     let base = &app.settings.base_url;
     let text = format!(
         "These are the security advisories about crates of this registry, in the layout of RustSec's database. Run `git clone \
-         {base}/git/advisories DIRECTORY`, or name it among the db-urls of cargo-deny."
+         {base}/git/advisories`. To check a Cargo.lock: `curl --data-binary @Cargo.lock {base}/api/v1/advisories/check`."
     );
     plain(StatusCode::OK, text)
 }
@@ -43,23 +46,34 @@ async fn info_refs(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Resp
         Service::Push => return plain(StatusCode::FORBIDDEN, READ_ONLY),
         Service::Other(response) => return response,
     };
-    let updating = Arc::clone(&parts);
+    match update(&app, &parts).await {
+        Ok(()) => parts.1.info_refs(version).await,
+        Err(response) => response,
+    }
+}
+
+/// Brings the repository up to date. Before each part of a fetch, since another machine may have answered the part before.
+async fn update(app: &App, parts: &Arc<(Repository, GitService)>) -> Result<(), Response<Body>> {
+    let updating = Arc::clone(parts);
     let updated = app.with_connection(move |connection| Ok::<_, ApiError>(updating.0.update(connection)));
     match updated.await {
-        Ok(Ok(())) => parts.1.info_refs(version).await,
+        Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
             tracing::error!(error = %ErrorChain::of(&error), "the repository of the advisories cannot be brought up to date");
-            unavailable(UNREADABLE)
+            Err(unavailable(UNREADABLE))
         }
-        Err(error) => error.into_response(),
+        Err(error) => Err(error.into_response()),
     }
 }
 
 async fn upload_pack(State(app): State<App>, address: ClientAddress, headers: HeaderMap, body: Body) -> Response<Body> {
     let Some(AdvisoryRepository(parts)) = app.settings.advisories.clone() else { return unavailable(UNREADABLE) };
-    match endpoints::refuse_other_content(&headers) {
-        Some(refusal) => refusal,
-        None => parts.1.upload_pack(&headers, address, body).await,
+    if let Some(refusal) = endpoints::refuse_other_content(&headers) {
+        return refusal;
+    }
+    match update(&app, &parts).await {
+        Ok(()) => parts.1.upload_pack(&headers, address, body).await,
+        Err(response) => response,
     }
 }
 

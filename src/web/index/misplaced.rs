@@ -53,6 +53,9 @@ pub async fn explain(State(base_url): State<Arc<str>>, request: Request, next: N
             "a release set has no git index: in .cargo/config.toml, use index = \"sparse+{base_url}{}/index/\"",
             place.split('/').take(3).collect::<Vec<_>>().join("/")
         )),
+        Some((Index::Git, place)) if place.starts_with("/git/advisories") => error_advertisement(&format!(
+            "there is no git repository at {place}: the security advisories are at {base_url}/git/advisories"
+        )),
         Some((Index::Git, place)) => error_advertisement(&format!(
             "there is no git index at {place}: in .cargo/config.toml, use {}, or index = \"{base_url}/git/index\" for the \
              git index",

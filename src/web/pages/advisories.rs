@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
+use diesel::PgConnection;
 use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
@@ -15,12 +16,14 @@ use super::links::Links;
 use super::parts::text::{number, text};
 use super::parts::{pager, time};
 use super::visit::Visit;
-use crate::advisory::Ranges;
+use crate::advisory::draft::Origin;
 use crate::advisory::interval::Interval;
+use crate::advisory::{Ranges, is_id};
 use crate::database::advisories::known::{self, Known};
-use crate::database::advisories::own::OWN;
+use crate::database::advisories::own::{self, OWN};
 use crate::database::advisories::search::{self, Search};
 use crate::markdown::{self, Folder, NamedPath, Places};
+use crate::own_advisories::repository;
 use crate::package::CrateName;
 use crate::web::extract::path::{ApiPath, as_in_a_url};
 use crate::web::extract::query::QueryParameters;
@@ -98,16 +101,13 @@ async fn show(
     ApiPath(id): ApiPath<String>,
     query: QueryParameters,
 ) -> Result<Response, ApiError> {
-    let (asked, upstream) = (id.clone(), query.text("upstream"));
-    let found = app.with_connection(move |connection| {
-        let Some((upstream, document)) = known::document(connection, &asked, upstream.as_deref())? else {
-            return Ok::<_, ApiError>((Vec::new(), None));
-        };
-        Ok((search::with_id(connection, &asked, &upstream)?, Some(document)))
-    });
-    let (rows, Some(document)) = found.await? else {
-        return Err(ApiError::not_found(format!("there is no advisory {}", shortened(&as_in_a_url(&id)))));
-    };
+    let none = || ApiError::not_found(format!("there is no advisory {}", shortened(&as_in_a_url(&id))));
+    if !is_id(&id) {
+        return Err(none());
+    }
+    let (asked, upstream, origin) = (id.clone(), query.text("upstream"), app.settings.origin());
+    let found = app.with_connection(move |connection| read(connection, &asked, upstream.as_deref(), &origin));
+    let (rows, document) = found.await?.ok_or_else(none)?;
     let Some(first) = rows.first() else { return Err(ApiError::internal("an advisory without a crate")) };
     let details = document["details"].as_str().unwrap_or_default().to_owned();
     let description = app.blocking(move |app| {
@@ -131,6 +131,23 @@ async fn show(
         (references(&document))
     };
     Ok(visit.show(Page::new(format!("{}: {}", first.advisory_id, first.title), content).unlisted()))
+}
+
+/// An advisory: what it says of each crate, and the whole of it in the form of OSV.
+fn read(
+    connection: &mut PgConnection,
+    id: &str,
+    upstream: Option<&str>,
+    origin: &Origin,
+) -> Result<Option<(Vec<Known>, Value)>, ApiError> {
+    let Some((upstream, document)) = known::document(connection, id, upstream)? else { return Ok(None) };
+    let rows = search::with_id(connection, id, &upstream)?;
+    let own = if upstream == OWN { own::find(connection, id)? } else { None };
+    let document = match own {
+        Some(revision) => repository::osv(&revision, origin).map_err(ApiError::internal)?,
+        None => document,
+    };
+    Ok(Some((rows, document)))
 }
 
 fn facts(of: &Known, links: &Links) -> Markup {

@@ -34,6 +34,7 @@ async fn list(app: &App, of: &str, name: CrateName, version: Option<Version>) ->
     let actions = upstream.settings.advisory_actions;
     let wanted = Wanted { upstream: Some(of.to_owned()), canonical_name: Some(name.canonical()), ..Wanted::default() };
     let rows = app.with_connection(move |connection| Ok::<_, ApiError>(known::list(connection, &wanted)?)).await?;
-    let view = AdvisoriesView::of(rows, version.as_ref(), &actions).map_err(ApiError::internal)?;
+    let view =
+        AdvisoriesView::of(rows, version.as_ref(), (&actions, &app.settings.origin())).map_err(ApiError::internal)?;
     Ok(Json(view).into_response())
 }

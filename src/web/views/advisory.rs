@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::advisory::draft::Origin;
 use crate::advisory::interval::Interval;
 use crate::advisory::policy::{Action, Actions};
 use crate::advisory::{Ranges, Severity};
@@ -51,13 +52,17 @@ pub struct AdvisoriesView {
 
 impl AdvisoriesView {
     /// Those that affect a version, or all.
-    pub fn of(rows: Vec<Known>, version: Option<&Version>, actions: &Actions) -> serde_json::Result<Self> {
+    pub fn of(
+        rows: Vec<Known>,
+        version: Option<&Version>,
+        (actions, origin): (&Actions, &Origin),
+    ) -> serde_json::Result<Self> {
         let version = version.and_then(|version| version.to_string().parse::<semver::Version>().ok());
         let mut advisories = Vec::new();
         for row in rows {
             let ranges: Ranges = serde_json::from_value(row.ranges.clone())?;
             if version.as_ref().is_none_or(|version| ranges.affects(version)) {
-                advisories.push(view(row, &ranges, actions));
+                advisories.push(view(row, &ranges, (actions, origin)));
             }
         }
         Ok(Self { advisories })
@@ -65,14 +70,16 @@ impl AdvisoriesView {
 }
 
 /// What it says, and what is done about it.
-pub fn view(row: Known, ranges: &Ranges, actions: &Actions) -> AdvisoryView {
+pub fn view(row: Known, ranges: &Ranges, (actions, origin): (&Actions, &Origin)) -> AdvisoryView {
     let severity: Severity = row.severity.parse().unwrap_or_default();
     let counts = row.informational.is_none() && row.withdrawn_at.is_none();
     let action = if counts { actions.of(severity) } else { Action::Warn };
     let (affected, versions) = ranges.affected();
     let text = |version: &Option<semver::Version>| version.as_ref().map(ToString::to_string);
     let interval = |of: &Interval| IntervalView { from: text(&of.from), below: text(&of.below) };
+    let own_page = || (row.upstream == OWN).then(|| format!("{}{}", origin.pages, row.advisory_id));
     AdvisoryView {
+        url: row.url.or_else(own_page),
         affected: affected.iter().map(interval).collect(),
         affected_versions: versions.iter().map(ToString::to_string).collect(),
         patched: ranges.patched().to_vec(),
@@ -80,7 +87,6 @@ pub fn view(row: Known, ranges: &Ranges, actions: &Actions) -> AdvisoryView {
         upstream: Some(row.upstream).filter(|upstream| upstream != OWN),
         krate: row.crate_name,
         title: row.title,
-        url: row.url,
         severity: row.severity,
         informational: row.informational,
         action: action.as_str(),

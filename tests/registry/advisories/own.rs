@@ -106,7 +106,8 @@ fn an_advisory_is_added_changed_and_withdrawn_and_readers_of_rustsecs_layout_und
     assert!(page("/advisories").contains("this registry"));
     let api = |path: &str| http::get(&format!("{}/api/v1/{path}", served.url)).good().json();
     let ids = |list: &Value| list["advisories"].as_array().unwrap().len();
-    assert_eq!(ids(&api("crates/foo_bar/advisories")), 1);
+    let of_crate = api("crates/foo_bar/advisories");
+    assert_eq!((ids(&of_crate), &of_crate["advisories"][0]["url"]), (1, &json!(advisory_page)));
     assert_eq!((ids(&api("crates/foo-bar/1.0.0/advisories")), ids(&api("crates/foo-bar/0.9.0/advisories"))), (1, 0));
     assert_eq!(api("advisories")["meta"]["total"], 1);
     let osv = api(&format!("advisories/{id}"));
@@ -144,7 +145,7 @@ fn what_is_wrong_is_refused_and_a_crate_that_is_not_there_is_a_warning() {
         (&["foo-bar", "--title", "T", "--patched", "since 1.2"], "\"since 1.2\" is no range of versions"),
         (&["foo-bar", "--title", "T", "--cvss", "high"], "\"high\" is no CVSS vector"),
         (&["foo-bar", "--title", "T", "--id", "RUSTSEC-2026-0001"], "one of another database"),
-        (&["foo-bar", "--title", "T", "--id", "../x"], "its id \"../x\" has other characters"),
+        (&["foo-bar", "--title", "T", "--id", "../x"], "\"../x\" is no id"),
         (&["foo-bar", "--title", "T", "--description", "/nowhere"], "--description: cannot read /nowhere"),
     ] {
         let said = refused(arguments);
@@ -156,7 +157,7 @@ fn what_is_wrong_is_refused_and_a_crate_that_is_not_there_is_a_warning() {
     );
     let output = served.command("advisory add").args(["nowhere", "--title", "T", "--id", "ACME-1"]).output().unwrap();
     let warned = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && warned.contains("warning: this registry has no crate nowhere"), "{warned}");
+    assert!(output.status.success() && warned.contains("warning: the index has no crate nowhere"), "{warned}");
     assert!(refused(&["nowhere", "--title", "T", "--id", "ACME-1"]).contains("there is an advisory ACME-1 already"));
     let output =
         served.command("advisory add").args(["foo-bar", "--title", "T", "--unaffected", "<9"]).output().unwrap();
@@ -263,6 +264,54 @@ fn every_machine_makes_the_same_commits_and_a_lost_repository_is_made_again() {
     assert_eq!(update(&open("one", url)), later, "a process that starts later goes on");
     git(&directory.path().join("one"), &[], &["fsck", "--strict"]);
     assert!(update(&open("other", "https://elsewhere.example")) != later, "the URL is in every file");
+    // Whatever became of it on the disk.
+    let other = open("other", url);
+    assert_eq!(update(&other), later);
+    let path = directory.path().join("other");
+    std::fs::write(path.join("refs/heads/main.lock"), "").unwrap();
+    publish("While it is locked");
+    let locked = update(&other);
+    assert_eq!(update(&open("one", url)), locked);
+    std::fs::write(path.join("refs/heads/main"), "garbage").unwrap();
+    drop(other);
+    assert_eq!(update(&open("other", url)), locked, "the branch was damaged");
+    std::fs::remove_dir_all(&path).unwrap();
+    std::fs::write(&path, "").unwrap();
+    assert_eq!(update(&open("other", url)), locked, "a file was in its place");
+}
+
+#[test]
+fn a_fetch_may_go_to_another_machine_in_its_middle() {
+    let mut served = Served::start(&[]);
+    publish_versions(&served);
+    add(&served, &["foo-bar", "--title", "A leak"]);
+    let other = served.start_elsewhere("other", &["--listen", "127.0.0.1:0"]);
+    // With version 2 the references are in the answer to a POST.
+    let reply = ureq::post(format!("{other}/git/advisories/git-upload-pack"))
+        .header("content-type", "application/x-git-upload-pack-request")
+        .header("git-protocol", "version=2")
+        .send(&b"0014command=ls-refs\n0000"[..]);
+    let text = reply.unwrap().body_mut().read_to_string().unwrap();
+    assert!(text.contains("refs/heads/main"), "{text}");
+}
+
+#[test]
+fn ids_that_nothing_has_are_not_found_and_differ_by_more_than_case() {
+    let served = Served::start(&[]);
+    publish_versions(&served);
+    add(&served, &["foo-bar", "--title", "A leak", "--id", "ACME-1"]);
+    let taken =
+        failed(served.command("advisory add").args(["foo-bar", "--title", "T", "--id", "Acme-1"]).output().unwrap(), 1);
+    assert!(taken.contains("there is an advisory ACME-1 already"), "{taken}");
+    for id in ["a%00b", "ACME-2", "%F0%9F%A6%80", "a%2Fb"] {
+        assert_eq!(http::get(&format!("{}/api/v1/advisories/{id}", served.url)).status, 404, "{id}");
+        assert_eq!(http::get_page(&format!("{}/advisories/{id}", served.url)).status, 404, "{id}");
+    }
+    let shown: Value = serde_json::from_str(&served.run("advisory show", &["ACME-1"])).unwrap();
+    let package = &shown["affected"][0]["package"];
+    assert_eq!(package["ecosystem"], format!("crates.io:{}/index/", served.url), "{shown}");
+    let page = http::get_page(&format!("{}/advisories/ACME-1", served.url)).good().text();
+    assert!(!page.contains("https://crates.io/crates/"), "{page}");
 }
 
 #[test]
@@ -357,4 +406,11 @@ fn a_lock_file_is_checked_for_crates_of_this_registry_and_of_upstreams() {
         );
     }
     assert_eq!(check("x".repeat(3_000_000)).status, StatusCode::PAYLOAD_TOO_LARGE);
+    // What is named is bounded, and what is named twice counts once.
+    let versions: Vec<String> = (0..1500).map(|patch| package("foo", &format!("0.1.{patch}"), &here)).collect();
+    let found = check(format!("version = 4\n\n{}{}", versions.concat(), versions.concat())).good().json();
+    assert_eq!((&found["checked"], &found["vulnerabilities"]), (&json!(1500), &json!(1500)));
+    assert_eq!(found["affected"].as_array().unwrap().len(), 1000);
+    let git = "[[package]]\nname = \"x\"\nversion = \"1.0.0\"\nsource = \"git+https://example.com/x#0123\"\n";
+    assert_eq!(check(git.to_owned()).good().json()["unchecked"], json!(["git+https://example.com/x#0123"]));
 }

@@ -23,10 +23,11 @@ const MAX_LOCK: usize = 2 * 1024 * 1024;
 pub struct CheckedLock {
     /// How many packages were checked: those of this registry and of its upstreams.
     checked: u32,
-    /// How many of `affected` are about a vulnerability.
+    /// How often a vulnerability affects a package.
     vulnerabilities: u32,
+    /// The first 1,000 of them, and what is informational.
     affected: Vec<AffectedPackage>,
-    /// Indexes of registries that are no upstreams here, whose packages were not checked.
+    /// Indexes of registries that are no upstreams here, and git repositories, whose packages were not checked.
     unchecked: Vec<String>,
 }
 
@@ -63,11 +64,11 @@ pub async fn check(State(app): State<App>, request: Request) -> Result<Json<Chec
             Origin::of(index, &upstreams, Some(&settings.base_url))
         })?)
     });
-    let Report { checked, affected, unknown } = report.await?;
+    let Report { checked, vulnerabilities, affected, unknown } = report.await?;
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     Ok(Json(CheckedLock {
         checked: count(checked),
-        vulnerabilities: count(affected.iter().filter(|one| one.advisory.informational.is_none()).count()),
+        vulnerabilities: count(vulnerabilities),
         affected: affected.into_iter().map(|one| view(&app, one)).collect(),
         unchecked: unknown.into_iter().collect(),
     }))
@@ -89,10 +90,11 @@ fn parse(text: &[u8]) -> Result<LockFile, ApiError> {
 }
 
 fn view(app: &App, of: Affected) -> AffectedPackage {
-    let actions = app.settings.upstreams.advisory_actions(&of.advisory.upstream);
+    let (known, ranges) = &*of.advisory;
+    let actions = app.settings.upstreams.advisory_actions(&known.upstream);
     AffectedPackage {
         krate: of.package.name.to_string(),
         version: of.package.version.to_string(),
-        advisory: advisory::view(of.advisory, &of.ranges, &actions),
+        advisory: advisory::view(known.clone(), ranges, (&actions, &app.settings.origin())),
     }
 }

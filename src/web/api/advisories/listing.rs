@@ -60,7 +60,7 @@ pub async fn list(State(app): State<App>, query: QueryParameters) -> Result<Json
         Ok::<_, ApiError>((search.page(connection, limit, offset)?, search.total(connection)?))
     });
     let (rows, total) = found.await?;
-    Ok(Json(ListedAdvisories { listed: view(rows, None)?, meta: pagination.meta(total, &query) }))
+    Ok(Json(ListedAdvisories { listed: view(&app, rows, None)?, meta: pagination.meta(total, &query) }))
 }
 
 /// List the advisories about a crate
@@ -87,7 +87,7 @@ pub async fn of_crate(
         }
         Ok::<_, ApiError>(known::of_own_crate(connection, &name)?)
     });
-    Ok(Json(view(found.await?, None)?))
+    Ok(Json(view(&app, found.await?, None)?))
 }
 
 /// List the advisories that affect a version
@@ -111,10 +111,10 @@ pub async fn of_version(
         version_id(connection, &name, &wanted)?;
         Ok::<_, ApiError>(known::of_own_crate(connection, &name)?)
     });
-    Ok(Json(view(found.await?, Some(&num))?))
+    Ok(Json(view(&app, found.await?, Some(&num))?))
 }
 
 /// Nothing is done about versions of this registry.
-fn view(rows: Vec<Known>, version: Option<&Version>) -> Result<AdvisoriesView, ApiError> {
-    AdvisoriesView::of(rows, version, &Actions::default()).map_err(ApiError::internal)
+fn view(app: &App, rows: Vec<Known>, version: Option<&Version>) -> Result<AdvisoriesView, ApiError> {
+    AdvisoriesView::of(rows, version, (&Actions::default(), &app.settings.origin())).map_err(ApiError::internal)
 }

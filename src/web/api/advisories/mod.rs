@@ -9,6 +9,7 @@ use axum::extract::State;
 use serde_json::Value;
 use utoipa::IntoParams;
 
+use crate::advisory::is_id;
 use crate::database::advisories::known;
 use crate::database::advisories::own::{self, OWN};
 use crate::own_advisories::repository;
@@ -58,6 +59,9 @@ pub async fn show(
     query: QueryParameters,
 ) -> Result<Json<Value>, ApiError> {
     let (origin, upstream) = (app.settings.origin(), query.text("upstream"));
+    if !is_id(&id) {
+        return Err(none(&id));
+    }
     let found = app.with_connection(move |connection| {
         let (upstream, document) = known::document(connection, &id, upstream.as_deref())?.ok_or_else(|| none(&id))?;
         if upstream != OWN {
