@@ -325,7 +325,10 @@ mod tests {
         assert!(refused(Draft { url: Some("ftp://a".to_owned()), ..draft() }).contains("no URL"));
         assert!(refused(Draft { patched: vec!["since 1".to_owned()], ..draft() }).contains("no range of versions"));
         assert!(refused(Draft { aliases: vec!["a b".to_owned()], ..draft() }).contains("id \"a b\""));
-        assert!(refused(Draft { patched: vec![">=0.0.0-0".to_owned()], ..draft() }).contains("no version is affected"));
+        assert!(
+            refused(Draft { patched: vec![">=0.0.0-0".to_owned()], unaffected: Vec::new(), ..draft() })
+                .contains("no version is affected")
+        );
         let overlap = Draft { unaffected: vec![">=1.0.5".to_owned()], ..draft() };
         assert!(refused(overlap).contains("have versions in common"));
         let many = Draft { patched: vec![">=1.1.0,<1.2,<1.3".to_owned()], ..draft() };

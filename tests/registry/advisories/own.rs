@@ -204,7 +204,14 @@ fn admins_publish_by_the_api_and_webhooks_of_the_crate_receive_it() {
         let refused = root.request(Method::POST, path, wrong.to_string());
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{field}: {}", refused.text());
     }
-    let taken = json!({ "crate": "foo", "title": "T", "id": id });
+    let given = json!({ "crate": "foo", "title": "T", "id": id });
+    assert_eq!(
+        root.request(Method::POST, path, given.to_string()).status,
+        StatusCode::BAD_REQUEST,
+        "the registry gives it"
+    );
+    let taken = json!({ "crate": "bar", "title": "T", "id": "ACME-1" });
+    assert_eq!(root.request(Method::POST, path, taken.to_string()).status, StatusCode::CREATED);
     assert_eq!(root.request(Method::POST, path, taken.to_string()).status, StatusCode::CONFLICT);
     let one = format!("{path}/{id}");
     let patch = json!({ "patched": [">=1.0.1"] }).to_string();
@@ -283,9 +290,8 @@ fn every_machine_makes_the_same_commits_and_a_lost_repository_is_made_again() {
 #[test]
 fn a_fetch_may_go_to_another_machine_in_its_middle() {
     let mut served = Served::start(&[]);
-    publish_versions(&served);
+    let other = served.start_elsewhere("other", &[]);
     add(&served, &["foo-bar", "--title", "A leak"]);
-    let other = served.start_elsewhere("other", &["--listen", "127.0.0.1:0"]);
     // With version 2 the references are in the answer to a POST.
     let reply = ureq::post(format!("{other}/git/advisories/git-upload-pack"))
         .header("content-type", "application/x-git-upload-pack-request")
