@@ -3,6 +3,7 @@
 pub mod announcement;
 mod c_output;
 pub mod data_dir;
+pub mod database_upgrade;
 pub mod download_counts;
 pub mod download_log;
 pub mod error;

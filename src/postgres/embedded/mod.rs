@@ -40,6 +40,7 @@ mod settings;
 mod socket;
 mod stop_request;
 mod supervisor;
+pub mod upgrade;
 
 #[cfg(test)]
 mod tests;
@@ -94,6 +95,9 @@ impl Cluster {
     pub fn start(options: &Options) -> Result<Cluster, EmbeddedError> {
         let data_dir = canonical(&options.data_dir)?;
         let cluster = cluster_dir(&data_dir);
+        if let Some(kept) = upgrade::settle(&data_dir)? {
+            tracing::info!("finished an upgrade of the database; the old one is kept in {}", kept.display());
+        }
         let existing = existing::find(&cluster)?;
         let binaries = Binaries::find(
             options.postgres_bin_dir.as_deref(),
