@@ -30,7 +30,7 @@ fn upgrade(options: &DatabaseUpgradeOptions) -> Result<(), CommandError> {
     let data_dir = cluster.data_dir.clone();
     match Task::of(cluster, options.old_postgres_bin_dir.clone())? {
         Task::Nothing { major, finished: None } => {
-            say!("the database in {} is one of PostgreSQL {major} already", data_dir.display());
+            say!("the database in {} is already one of PostgreSQL {major}", data_dir.display());
         }
         Task::Nothing { major, finished: Some(kept) } => {
             say!("finished an interrupted upgrade: the database is one of PostgreSQL {major} now");

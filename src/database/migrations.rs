@@ -63,7 +63,12 @@ pub fn apply(connection: &mut PgConnection, versions: &BTreeSet<String>) -> Resu
     if let Some(newest) = versions.iter().rev().find(|version| !is_known(version)) {
         return Err(MigrationError::Newer { newest: newest.clone() });
     }
-    for migration in known.iter().filter(|one| versions.contains(&one.name().version().to_string())) {
+    // This also creates the table of applied migrations.
+    let applied = connection.applied_migrations().map_err(MigrationError::Failed)?;
+    let is_missing = |one: &dyn Migration<diesel::pg::Pg>| {
+        versions.contains(&one.name().version().to_string()) && !applied.contains(&one.name().version().as_owned())
+    };
+    for migration in known.iter().filter(|one| is_missing(one.as_ref())) {
         connection.run_migration(migration).map_err(failed)?;
     }
     Ok(())

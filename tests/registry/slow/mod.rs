@@ -2,6 +2,7 @@
 
 mod crash_matrix;
 mod crashes;
+mod database_upgrade;
 mod disk_full;
 mod import_healing;
 mod importing;
