@@ -14,6 +14,7 @@ pub mod memory;
 pub mod metrics;
 pub mod open_files;
 pub mod operator_command;
+mod pooler;
 pub mod registry_address;
 pub mod reporting;
 pub mod resources;

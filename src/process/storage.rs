@@ -4,7 +4,7 @@ use diesel::{Connection, PgConnection, RunQueryDsl};
 
 use super::data_dir::permissions;
 use super::data_dir::{self, DataDirLock};
-use super::hardening;
+use super::{hardening, pooler};
 use crate::config::storage::DataDir;
 use crate::config::{CrateStoreOptions, CrateStorePlace, IndexOptions, StorageOptions};
 use crate::crate_store::{CrateStore, S3Credentials, S3Settings};
@@ -48,6 +48,7 @@ impl Storage {
         let storage = Self::start(options, data_dir, throwaway)?;
         let mut connection = storage.connect()?;
         warn_of_newer_server(&mut connection)?;
+        storage.refuse_shared_sessions()?;
         migrations::migrate(&mut connection)?;
         Ok(storage)
     }
@@ -116,6 +117,11 @@ impl Storage {
     /// Whether this process started the embedded PostgreSQL.
     pub fn is_embedded(&self) -> bool {
         self.cluster.is_some()
+    }
+
+    /// Refuses an external database behind a pooler that shares sessions. For processes that run jobs or answer requests.
+    pub fn refuse_shared_sessions(&self) -> Result<(), CommandError> {
+        if self.is_embedded() { Ok(()) } else { pooler::refuse_shared_sessions(&self.database_url) }
     }
 
     pub fn connect(&self) -> Result<PgConnection, CommandError> {

@@ -6,6 +6,7 @@ mod database_upgrade;
 mod disk_full;
 mod import_healing;
 mod importing;
+mod pooler;
 mod reporting;
 mod reverse_proxy;
 mod several_machines;

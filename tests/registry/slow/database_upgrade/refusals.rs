@@ -82,9 +82,7 @@ fn a_difference_in_one_row_is_found_and_the_old_database_stays() {
             "row 2 of the table public.versions has another content",
         ),
         ("DELETE FROM users", "the table public.users has only 0 rows"),
-        ("INSERT INTO teams (name) VALUES ('more')", "the table public.teams has more than the 0 rows of the old one"),
         ("SELECT nextval('crates_id_seq')", "the sequence public.crates_id_seq has another value"),
-        ("DROP INDEX versions_checksum", "is missing in the new one"),
     ] {
         let said = tampered(&registry, &format!("SET session_replication_role = 'replica'; {statement}"));
         assert!(said.contains(named), "{said}");
