@@ -201,6 +201,28 @@ fn a_registry_of_the_oldest_version_is_moved_to_the_newest() {
     upgraded(13, 18);
 }
 
+/// As a `serve` leaves it that was killed at its first start.
+#[test]
+fn a_database_without_the_schema_is_moved_as_well() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o711)).unwrap();
+    let data_dir = directory.path().join("data");
+    fs::create_dir(&data_dir).unwrap();
+    let options = embedded::Options {
+        data_dir: data_dir.clone(),
+        postgres_bin_dir: Some(programs(13)),
+        os_user: None,
+        throwaway: true,
+    };
+    embedded::Cluster::start(&options).unwrap().stop().unwrap();
+    let mut registry = Registry { directory, data_dir, child: None, url: String::new() };
+    let said = succeeded(registry.upgrade(13, 17).output().unwrap());
+    assert!(said.contains("0 tables with 0 rows"), "{said}");
+    registry.start(17);
+    registry.publish("1.0.0");
+    registry.stop();
+}
+
 #[test]
 fn a_second_upgrade_keeps_what_the_first_one_kept() {
     let mut registry = Registry::of(13);
