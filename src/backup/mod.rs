@@ -37,6 +37,8 @@ pub use check::{Checked, check};
 pub use directory::Directory;
 pub use error::BackupError;
 pub use make::{Made, Source, make};
+pub(crate) use progress::Progress;
+
 pub use manifest::{DUMP, Manifest, Problem, UpstreamFiles};
 pub use restore::{Agreed, Restored, Target, restore, restore_index_only};
 pub use trial_restore::{TrialRestore, TrialTarget, restore_on_trial};

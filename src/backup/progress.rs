@@ -6,19 +6,19 @@ const BYTES: &str = "{msg} {bar:30} {bytes} of {total_bytes}, {eta} left";
 const COUNT: &str = "{msg} {bar:30} {pos} of {len}, {eta} left";
 
 /// A progress bar on standard error, shown only if that is a terminal.
-pub(super) struct Progress(ProgressBar);
+pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    pub(super) fn of_bytes(what: &'static str, total: u64) -> Self {
+    pub(crate) fn of_bytes(what: &'static str, total: u64) -> Self {
         Self::new(what, total, BYTES)
     }
 
-    pub(super) fn of_count(what: &'static str, total: u64) -> Self {
+    pub(crate) fn of_count(what: &'static str, total: u64) -> Self {
         Self::new(what, total, COUNT)
     }
 
     /// A spinner for work of unknown length.
-    pub(super) fn of_work(what: &'static str) -> Self {
+    pub(crate) fn of_work(what: &'static str) -> Self {
         let bar = ProgressBar::new_spinner().with_message(what);
         bar.enable_steady_tick(std::time::Duration::from_millis(100));
         Self(bar)
@@ -29,7 +29,7 @@ impl Progress {
         Self(ProgressBar::new(total).with_style(style).with_message(what))
     }
 
-    pub(super) fn advance(&self, by: u64) {
+    pub(crate) fn advance(&self, by: u64) {
         self.0.inc(by);
     }
 }

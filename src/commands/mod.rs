@@ -6,6 +6,7 @@ mod backup;
 mod bundle;
 mod completions;
 mod config;
+mod database;
 mod import;
 mod jobs;
 mod man;
@@ -62,6 +63,7 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
         Command::Serve(options) => serve::serve(&options).map(|()| ExitCode::SUCCESS),
         Command::Worker(options) => worker::work(&options).map(|()| ExitCode::SUCCESS),
         Command::Migrate(options) => migrate::migrate(&options).map(|()| ExitCode::SUCCESS),
+        Command::Database(command) => database::database(&command).map(|()| ExitCode::SUCCESS),
         Command::Monitor(options) => Ok(monitor::monitor(&options)),
         Command::Verify(options) => end_with_the_pipe().map(|()| verify::verify(&options)),
         Command::Backup(options) => backup::backup(&options),

@@ -28,6 +28,7 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     let metrics_listener = options.work.metrics_listen.as_ref();
     let metrics_listener = metrics_listener.map(|address| Listener::bind(address, "--metrics-listen")).transpose()?;
     let storage = Storage::attach(&options.storage)?;
+    storage.refuse_shared_sessions()?;
     let index = storage.index_or_mirror(&options.storage, &options.index)?;
     let pool = storage.pool(&options.storage);
     let crate_store = storage.crate_store(&options.crate_store, StoreRole::Reads)?;

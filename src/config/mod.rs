@@ -17,6 +17,7 @@ pub mod check;
 pub mod cors;
 pub mod crate_store;
 pub mod credential;
+mod database;
 pub mod email;
 pub mod generate;
 pub mod http;
@@ -69,6 +70,7 @@ pub use check::{CheckOptions, ConfigCommand, ShowOptions};
 pub use cors::{CorsOptions, CorsOrigin};
 pub use crate_or_version::CrateOrVersion;
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
+pub use database::{DatabaseCommand, DatabaseUpgradeOptions};
 pub use download_log::DownloadLogOptions;
 pub use email::EmailOptions;
 pub use generate::{CompletionsOptions, ManOptions};
@@ -195,6 +197,9 @@ pub enum Command {
     ///
     /// `serve` does the same at its start, and refuses a database with a newer schema than its own.
     Migrate(StorageOptions),
+    /// Upgrade the embedded PostgreSQL to another major version
+    #[command(subcommand)]
+    Database(DatabaseCommand),
     /// Manage users, tokens, teams, owners, crates and versions, and read the audit log
     #[command(subcommand)]
     Admin(AdminCommand),

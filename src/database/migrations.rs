@@ -1,5 +1,7 @@
 //! The migrations of the schema, which are part of the program.
 
+use std::collections::BTreeSet;
+
 use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -51,6 +53,28 @@ pub fn migrate(connection: &mut PgConnection) -> Result<Vec<String>, MigrationEr
     });
     lock(connection, "SELECT pg_advisory_unlock($1)")?;
     applied
+}
+
+/// Applies these migrations to an empty database, and no others: it gets the schema that another one has.
+pub fn apply(connection: &mut PgConnection, versions: &BTreeSet<String>) -> Result<(), MigrationError> {
+    use diesel::migration::{Migration, MigrationSource};
+    if versions.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<Box<dyn Migration<diesel::pg::Pg>>> = MIGRATIONS.migrations().map_err(MigrationError::Failed)?;
+    let is_known = |version: &&String| known.iter().any(|one| one.name().version().to_string() == **version);
+    if let Some(newest) = versions.iter().rev().find(|version| !is_known(version)) {
+        return Err(MigrationError::Newer { newest: newest.clone() });
+    }
+    // This also creates the table of applied migrations.
+    let applied = connection.applied_migrations().map_err(MigrationError::Failed)?;
+    let is_missing = |one: &dyn Migration<diesel::pg::Pg>| {
+        versions.contains(&one.name().version().to_string()) && !applied.contains(&one.name().version().as_owned())
+    };
+    for migration in known.iter().filter(|one| is_missing(one.as_ref())) {
+        connection.run_migration(migration).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> MigrationError {

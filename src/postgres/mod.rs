@@ -1,7 +1,9 @@
-//! PostgreSQL itself, without the registry's tables: the embedded server, the client programs, URLs.
+//! PostgreSQL itself, without the registry's tables: the embedded server, the client programs, URLs, sessions that copy.
 
 pub mod client_programs;
 pub mod embedded;
+pub mod session;
 pub mod url;
+pub mod versions;
 
 mod installations;

@@ -3,6 +3,7 @@
 pub mod announcement;
 mod c_output;
 pub mod data_dir;
+pub mod database_upgrade;
 pub mod download_counts;
 pub mod download_log;
 pub mod error;
@@ -13,6 +14,7 @@ pub mod memory;
 pub mod metrics;
 pub mod open_files;
 pub mod operator_command;
+mod pooler;
 pub mod registry_address;
 pub mod reporting;
 pub mod resources;

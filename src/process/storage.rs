@@ -4,16 +4,18 @@ use diesel::{Connection, PgConnection, RunQueryDsl};
 
 use super::data_dir::permissions;
 use super::data_dir::{self, DataDirLock};
-use super::hardening;
+use super::{hardening, pooler};
 use crate::config::storage::DataDir;
 use crate::config::{CrateStoreOptions, CrateStorePlace, IndexOptions, StorageOptions};
 use crate::crate_store::{CrateStore, S3Credentials, S3Settings};
+use crate::database::upkeep::backup::major_version;
 use crate::database::{Pool, migrations};
 use crate::full_disk;
 use crate::index::remote::Token;
 use crate::index::{Credentials, GitProgram, Index, Remote, RemoteOptions};
 use crate::postgres::embedded::{self, Cluster};
 use crate::postgres::url::{malformed, with_timeouts, without_secrets};
+use crate::postgres::versions;
 use crate::process::CommandError;
 
 /// The directory, or the end of the prefix, of the crate files of upstreams.
@@ -44,7 +46,10 @@ impl Storage {
         let data_dir = options.data_dir()?;
         data_dir::refuse_half_restored(&data_dir)?;
         let storage = Self::start(options, data_dir, throwaway)?;
-        migrations::migrate(&mut storage.connect()?)?;
+        let mut connection = storage.connect()?;
+        warn_of_newer_server(&mut connection)?;
+        storage.refuse_shared_sessions()?;
+        migrations::migrate(&mut connection)?;
         Ok(storage)
     }
 
@@ -112,6 +117,11 @@ impl Storage {
     /// Whether this process started the embedded PostgreSQL.
     pub fn is_embedded(&self) -> bool {
         self.cluster.is_some()
+    }
+
+    /// Refuses an external database behind a pooler that shares sessions. For processes that run jobs or answer requests.
+    pub fn refuse_shared_sessions(&self) -> Result<(), CommandError> {
+        if self.is_embedded() { Ok(()) } else { pooler::refuse_shared_sessions(&self.database_url) }
     }
 
     pub fn connect(&self) -> Result<PgConnection, CommandError> {
@@ -308,13 +318,45 @@ fn cluster_options(options: &StorageOptions, data_dir: &DataDir, throwaway: bool
     }
 }
 
+/// Locks the data directory of a registry that is stopped, for work on its embedded PostgreSQL.
+pub fn lock_stopped(options: &StorageOptions) -> Result<(embedded::Options, DataDirLock), CommandError> {
+    let data_dir = options.data_dir()?;
+    if !data_dir.path().is_dir() {
+        return Err(no_registry(&data_dir));
+    }
+    data_dir::refuse_half_restored(&data_dir)?;
+    full_disk::watch(data_dir.path());
+    let lock = data_dir::lock(&data_dir)?;
+    Ok((cluster_options(options, &data_dir, false), lock))
+}
+
+/// Opens a session. A server that is too old for the registry's statements is refused.
 pub fn connect(database_url: &str) -> Result<PgConnection, CommandError> {
     if let Some(remedy) = malformed(database_url) {
         return Err(CommandError::new(format!("cannot read the database URL: {remedy}")));
     }
-    PgConnection::establish(database_url).map_err(|error| {
+    let mut connection = PgConnection::establish(database_url).map_err(|error| {
         // Messages of libpq have several lines.
         let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         CommandError::new(format!("cannot reach the database at {}: {reason}", without_secrets(database_url)))
-    })
+    })?;
+    let major = major_version(&mut connection)?;
+    if versions::is_too_old(major) {
+        return Err(CommandError::new(format!(
+            "the database at {} is PostgreSQL {major}, and this version of supercargo needs PostgreSQL {} to {}: upgrade the \
+             server, or an embedded database with `supercargo database upgrade`",
+            without_secrets(database_url),
+            versions::OLDEST,
+            versions::NEWEST
+        )));
+    }
+    Ok(connection)
+}
+
+/// Logs a warning about a server that is newer than those that the program was tested with.
+fn warn_of_newer_server(connection: &mut PgConnection) -> Result<(), CommandError> {
+    if let Some(warning) = versions::warning_about(major_version(connection)?) {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
 }

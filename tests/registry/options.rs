@@ -99,6 +99,7 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
     ("webhook test", &["wait"]),
     ("webhook rotate", &["overlap"]),
     ("webhook events", &["json"]),
+    ("database upgrade", &["old-postgres-bin-dir", "dry-run"]),
     ("admin audit", &["crate", "actor", "action", "since", "limit", "json"]),
     (
         "admin import",

@@ -5,12 +5,13 @@ use std::process::{Command, Stdio};
 
 use super::error::EmbeddedError;
 use crate::postgres::installations::{candidates, major_version};
+use crate::postgres::versions;
 
 /// A directory with `initdb` and `postgres` of one major version.
 #[derive(Clone, Debug)]
 pub(super) struct Binaries {
-    directory: PathBuf,
-    major: u32,
+    pub(super) directory: PathBuf,
+    pub(super) major: u32,
 }
 
 impl Binaries {
@@ -22,7 +23,7 @@ impl Binaries {
         for directory in candidates {
             match Binaries::in_directory(directory) {
                 Ok(Some(found)) if needed.is_none_or(|needed| found.major == needed) => {
-                    return Ok(found);
+                    return found.for_cluster(needed);
                 }
                 Ok(Some(found)) => other = other.or(Some(found)),
                 Ok(None) => {}
@@ -41,6 +42,14 @@ impl Binaries {
         })
     }
 
+    /// Refuses to create a cluster of a version that is too old. One that exists can still be upgraded.
+    fn for_cluster(self, existing: Option<u32>) -> Result<Binaries, EmbeddedError> {
+        if existing.is_none() && versions::is_too_old(self.major) {
+            return Err(EmbeddedError::TooOld { found: self.major, found_in: self.directory });
+        }
+        Ok(self)
+    }
+
     pub(super) fn initdb(&self) -> PathBuf {
         self.directory.join("initdb")
     }
@@ -50,7 +59,7 @@ impl Binaries {
     }
 
     /// The programs in a directory; `None` when one of them is missing.
-    fn in_directory(directory: PathBuf) -> Result<Option<Binaries>, EmbeddedError> {
+    pub(super) fn in_directory(directory: PathBuf) -> Result<Option<Binaries>, EmbeddedError> {
         let postgres = directory.join("postgres");
         if !postgres.is_file() || !directory.join("initdb").is_file() {
             return Ok(None);

@@ -95,7 +95,7 @@ fn run_initdb(
 
 /// Removes the directory of an interrupted creation. Its `initdb` may still run and add a file to a directory that was
 /// just emptied; then the removal is retried.
-fn remove(unfinished: &Path) -> Result<(), EmbeddedError> {
+pub(super) fn remove(unfinished: &Path) -> Result<(), EmbeddedError> {
     let mut failure = None;
     let removed = deadline::until(DYING_LIMIT, || match fs::remove_dir_all(unfinished) {
         Ok(()) => Some(true),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use crate::full_disk;
+use crate::postgres::versions;
 
 /// Why the cluster cannot be used. Each message holds the cause and the remedy; there is no chain of sources.
 #[derive(Debug, thiserror::Error)]
@@ -67,10 +68,23 @@ pub enum EmbeddedError {
     Program { program: PathBuf, problem: String },
     /// Another major version created the cluster, and its programs are not installed.
     #[error(
-        "the database in {} was created by PostgreSQL {needed}, but only PostgreSQL {found} is installed (in {}): {}",
+        "the database in {} was created by PostgreSQL {needed}, but the programs in {} are those of PostgreSQL {found}: {}",
         cluster.display(), found_in.display(), other_version_remedy(cluster, *needed, *found, found_in)
     )]
     OtherMajorVersion { cluster: PathBuf, needed: u32, found: u32, found_in: PathBuf },
+    /// The programs of the version that created the cluster are not installed, for an upgrade.
+    #[error(
+        "found no server programs of PostgreSQL {major} in {}, which created the database and is needed to read it: install \
+         them (apt-get install postgresql-{major}, from the former release of the distribution or from \
+         apt.postgresql.org), or name their directory with --old-postgres-bin-dir", searched.join(", ")
+    )]
+    NoOldBinaries { major: u32, searched: Vec<String> },
+    /// A new cluster would be of a version that the registry cannot use.
+    #[error(
+        "PostgreSQL {found} (in {}) is too old: install PostgreSQL {} or later, or name the directory of its programs with \
+         --postgres-bin-dir", found_in.display(), versions::OLDEST
+    )]
+    TooOld { found: u32, found_in: PathBuf },
     /// `initdb` failed; what it created is removed.
     #[error("initdb could not create a database in {} ({status}). Its output:\n{output}", directory.display())]
     Initdb { directory: PathBuf, status: ExitStatus, output: String },
@@ -124,23 +138,20 @@ impl EmbeddedError {
     }
 }
 
-/// An upgrade of a cluster needs the programs of both versions; a downgrade is not possible.
+/// The command that upgrades the cluster; a downgrade is not possible.
 fn other_version_remedy(cluster: &Path, needed: u32, found: u32, found_in: &Path) -> String {
     let install = format!("apt-get install postgresql-{needed}");
     if needed > found {
-        return format!("install PostgreSQL {needed} ({install}); a downgrade is not possible");
+        return format!(
+            "install PostgreSQL {needed} ({install}), or name the directory of its programs with --postgres-bin-dir; a \
+             downgrade is not possible"
+        );
     }
-    let (old, new) = (cluster.display(), found_in.display());
-    // Since 18 initdb turns checksums on, and pg_upgrade requires the same in both clusters.
-    let checksums = if found >= 18 { " --no-data-checksums" } else { "" };
+    // The cluster is in the data directory.
+    let data_dir = cluster.parent().unwrap_or(cluster).display();
     format!(
-        "install PostgreSQL {needed} ({install}), or upgrade the database, with both versions installed and supercargo \
-         stopped:\n\
-         1. mkdir -m 700 {old}.upgraded && chown --reference={old} {old}.upgraded\n\
-         2. as the user who owns {old}, in a directory that user may write to, such as /tmp:\n   \
-         echo 'local all all trust' > {old}/pg_hba.conf\n   \
-         {new}/initdb -U supercargo -E UTF8 --locale=C --auth-local=trust --auth-host=reject{checksums} -D {old}.upgraded\n   \
-         {new}/pg_upgrade -U supercargo -b /usr/lib/postgresql/{needed}/bin -B {new} -d {old} -D {old}.upgraded\n\
-         3. mv {old} {old}.{needed} && mv {old}.upgraded {old}"
+        "upgrade the database with `supercargo database upgrade --data-dir {data_dir} --postgres-bin-dir {}`, which needs the \
+         programs of PostgreSQL {needed} as well ({install}, or --old-postgres-bin-dir), or continue with PostgreSQL {needed}",
+        found_in.display()
     )
 }

@@ -32,6 +32,7 @@ mod deadline;
 mod error;
 mod existing;
 mod pid_file;
+mod places;
 mod postmaster;
 mod predecessor;
 mod registry_database;
@@ -40,6 +41,8 @@ mod settings;
 mod socket;
 mod stop_request;
 mod supervisor;
+mod swap;
+pub mod upgrade;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +53,7 @@ use std::time::Duration;
 use self::account::Account;
 use self::binaries::Binaries;
 use self::pid_file::{PidFile, Status};
+use self::places::{canonical, cluster_dir};
 use self::postmaster::Launch;
 use self::server_log::ServerLog;
 use self::socket::Socket;
@@ -94,6 +98,9 @@ impl Cluster {
     pub fn start(options: &Options) -> Result<Cluster, EmbeddedError> {
         let data_dir = canonical(&options.data_dir)?;
         let cluster = cluster_dir(&data_dir);
+        if let Some(kept) = swap::settle(&data_dir)? {
+            tracing::info!("finished an upgrade of the database; the old one is kept in {}", kept.display());
+        }
         let existing = existing::find(&cluster)?;
         let binaries = Binaries::find(
             options.postgres_bin_dir.as_deref(),
@@ -168,12 +175,4 @@ pub fn attach(data_dir: &Path) -> Result<Option<String>, EmbeddedError> {
 /// The end of the server's log; `None` if `data_dir` holds no cluster.
 pub fn last_words(data_dir: &Path) -> Option<String> {
     cluster_dir(data_dir).is_dir().then(|| ServerLog::of(data_dir).tail(0))
-}
-
-fn cluster_dir(data_dir: &Path) -> PathBuf {
-    data_dir.join("postgres")
-}
-
-fn canonical(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
-    data_dir.canonicalize().map_err(|reason| EmbeddedError::directory("open", data_dir, reason))
 }

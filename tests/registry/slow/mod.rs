@@ -2,9 +2,11 @@
 
 mod crash_matrix;
 mod crashes;
+mod database_upgrade;
 mod disk_full;
 mod import_healing;
 mod importing;
+mod pooler;
 mod reporting;
 mod reverse_proxy;
 mod several_machines;

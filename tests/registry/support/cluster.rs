@@ -16,6 +16,7 @@ use diesel::{Connection, PgConnection};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use supercargo::database::migrations;
+use supercargo::database::upkeep::backup::major_version;
 use supercargo::postgres::embedded;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_supercargo");
@@ -184,7 +185,12 @@ fn start(run: &RunDirectory) -> String {
 }
 
 fn prepare(url: &str) {
-    PgConnection::establish(url).unwrap().batch_execute("CREATE DATABASE test_template").unwrap();
+    let mut connection = PgConnection::establish(url).unwrap();
+    // script/test-postgres says which server it wants to be tested.
+    if let Ok(wanted) = std::env::var("TEST_POSTGRES_MAJOR") {
+        assert_eq!(major_version(&mut connection).unwrap().to_string(), wanted, "the server's major version");
+    }
+    connection.batch_execute("CREATE DATABASE test_template").unwrap();
     let url = url.replacen(":///supercargo?", ":///test_template?", 1);
     migrations::migrate(&mut PgConnection::establish(&url).unwrap()).unwrap();
 }

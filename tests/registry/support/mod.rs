@@ -21,6 +21,8 @@
 //! | certificates | [`tls::Authority`] |
 //! | a reverse proxy | [`nginx::Nginx`] |
 //! | remotes of the index: by path, by http, by ssh | [`git_remote`], [`git_http`], [`git_ssh`] |
+//! | a connection pooler before PostgreSQL | [`pgbouncer::PgBouncer`] |
+//! | servers of several versions of PostgreSQL | [`postgresql`] |
 //! | what another user of the machine can do | [`other_user`] |
 //! | a disk that gets full | [`small_disk`] |
 //! | waiting for another process | [`event`] |
@@ -45,6 +47,8 @@ pub mod oidc_provider;
 pub mod other_registry;
 pub mod other_user;
 pub mod package;
+pub mod pgbouncer;
+pub mod postgresql;
 pub mod process;
 pub mod proxy;
 pub mod publishers;
