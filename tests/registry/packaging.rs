@@ -48,10 +48,14 @@ fn files(directory: &str) -> Vec<PathBuf> {
 #[test]
 fn the_configuration_file_of_the_debian_package_is_valid_with_and_without_its_comments() {
     let shipped = read("packaging/debian/supercargo.toml");
-    let complete: Vec<_> = shipped.lines().map(|line| line.strip_prefix('#').unwrap_or(line)).collect();
-    let complete: Vec<_> = complete.into_iter().filter(|line| !line.starts_with(' ')).collect();
+    let complete: Vec<_> = shipped
+        .lines()
+        .map(|line| line.strip_prefix('#').unwrap_or(line))
+        .filter(|line| !line.starts_with(' '))
+        .collect();
     assert!(complete.len() > 4, "{complete:?}");
-    for text in [shipped, complete.join("\n")] {
+    let complete = complete.join("\n");
+    for text in [shipped, complete] {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("supercargo.toml");
         fs::write(&file, text).unwrap();
