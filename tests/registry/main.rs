@@ -49,6 +49,7 @@ mod options;
 mod overload;
 mod owner_invitations;
 mod owning;
+mod packaging;
 mod pages;
 mod parameters;
 mod private;
