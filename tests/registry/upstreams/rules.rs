@@ -276,7 +276,7 @@ fn a_rule_is_about_all_crates_whose_names_begin_alike() {
     download(&served).good();
     decide("block", "foo");
     shows_yanked(&served, true);
-    let said = decide("allow", "fo*");
+    let said = decide("allow", "foo*");
     assert!(said.contains("except foo, for which the rule `block` counts"), "{said}");
     shows_yanked(&served, true);
     let said = decide("block", "*");
@@ -284,15 +284,15 @@ fn a_rule_is_about_all_crates_whose_names_begin_alike() {
     served.run("upstream release", &["acme", "foo"]);
     shows_yanked(&served, false);
     for (about, part) in [
-        ("fo*@1.0.0", "fo* is for several crates, and 1.0.0 is the version of one"),
-        ("fo*o", "invalid value 'fo*o'"),
+        ("foo*@1.0.0", "foo* is for several crates, and 1.0.0 is the version of one"),
+        ("foo*o", "invalid value 'foo*o'"),
         ("9*", "invalid value"),
     ] {
         let output = served.command("upstream block").args(["acme", about, "--reason", "x"]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains(part), "{about}: {said}");
     }
-    served.run("upstream release", &["acme", "fo*"]);
+    served.run("upstream release", &["acme", "foo*"]);
     let absent = served.command("upstream release").args(["acme", "f_*"]).output().unwrap();
     assert!(String::from_utf8_lossy(&absent.stderr).contains("there is no rule about f_* of acme"));
     assert_eq!(served.run("upstream release", &["acme", "f*"]), "removed the rule that allowed f* of acme\n");
