@@ -40,7 +40,7 @@ pub fn service(uri: &Uri, headers: &HeaderMap) -> Service {
         Some("git-receive-pack") => Service::Push,
         Some(_) => Service::Other(plain(StatusCode::FORBIDDEN, "no such git service: use git-upload-pack")),
         None => {
-            let text = "only git's smart HTTP protocol is served: use git 1.6.6 or newer";
+            let text = "this is served by git's smart HTTP protocol only: use git 1.6.6 or newer";
             Service::Other(plain(StatusCode::FORBIDDEN, text))
         }
     }
