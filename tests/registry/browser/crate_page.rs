@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Browser;
 use super::site::Site;
+use crate::support::event::wait_until;
 
 fn clipboard(browser: &Browser) -> String {
     browser.script("return navigator.clipboard.readText()", []).as_str().unwrap().to_owned()
@@ -13,6 +14,14 @@ fn permit(browser: &Browser, name: &str, setting: &str) {
     let permission = json!({"origin": browser.url, "permission": {"name": name}, "setting": setting});
     browser.command("Browser.setPermission", permission);
 }
+
+/// Notes the texts of a button and of the status whenever something of the page changes.
+const NOTE_TEXTS: &str = "
+    const button = document.querySelector(`button[data-copy=${arguments[0]}]`);
+    const status = document.querySelector('[role=status].aside');
+    window.noted = [];
+    const note = () => window.noted.push(`${button.textContent}, ${status.textContent}`);
+    new MutationObserver(note).observe(document.body, { childList: true, characterData: true, subtree: true });";
 
 #[test]
 fn every_copy_button_copies_what_it_stands_beside() {
@@ -35,13 +44,10 @@ fn every_copy_button_copies_what_it_stands_beside() {
         assert!(ids.len() >= count, "{path}: {ids:?}");
         let mut copied = String::new();
         for id in ids {
-            let button = format!("button[data-copy={id}]");
-            browser.click(&button);
-            browser.wait_for_text(&button, "Copied");
-            assert_eq!(
-                browser.script("return document.querySelector('[role=status].aside').textContent", []),
-                "Copied"
-            );
+            // Both texts are there for two seconds, so they are noted as they appear.
+            browser.script(NOTE_TEXTS, [json!(id)]);
+            browser.click(&format!("button[data-copy={id}]"));
+            wait_until("what is said", || browser.script("return noted.includes('Copied, Copied')", []) == true);
             let beside = browser.script("return document.getElementById(arguments[0]).textContent", [json!(id)]);
             assert_eq!(clipboard(&browser), beside, "{path} {id}");
             copied += beside.as_str().unwrap();

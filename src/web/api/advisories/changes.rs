@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -152,19 +151,16 @@ impl From<Published> for ChangedAdvisory {
     tag = "advisories",
     security(("token" = ["administer"])),
     request_body = NewAdvisory,
-    responses((status = 201, body = ChangedAdvisory, description = "It is published"), AnyError),
+    responses((status = 200, body = ChangedAdvisory, description = "It is published"), AnyError),
 )]
-pub async fn publish(
-    State(app): State<App>,
-    request: Request,
-) -> Result<(StatusCode, Json<ChangedAdvisory>), ApiError> {
+pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<ChangedAdvisory>, ApiError> {
     let (caller, wanted): (Caller, NewAdvisory) = body(&app, request).await?;
     let (name, id) = (crate_name(&wanted.krate)?, wanted.id.clone());
     let given = wanted.into();
     let published = app.with_connection(move |connection| {
         change::publish(connection, (&name, id.as_deref()), &given, Administrator::Admin(&caller))
     });
-    Ok((StatusCode::CREATED, Json(published.await?.into())))
+    Ok(Json(published.await?.into()))
 }
 
 /// Change an advisory of this registry, such as which versions are patched

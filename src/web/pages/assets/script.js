@@ -11,6 +11,7 @@
   said.className = "aside";
   said.setAttribute("role", "status");
   document.body.append(said);
+  let silence;
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("button.copy");
     if (!button) return;
@@ -25,7 +26,10 @@
       button.textContent = "Press Ctrl+C";
     }
     said.textContent = button.textContent;
-    setTimeout(() => { button.textContent = label; said.textContent = ""; }, 2000);
+    // What an earlier button has said does not silence this one.
+    clearTimeout(silence);
+    silence = setTimeout(() => { said.textContent = ""; }, 2000);
+    setTimeout(() => { button.textContent = label; }, 2000);
   });
 
   // `/` moves to the search field.
