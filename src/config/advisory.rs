@@ -109,7 +109,9 @@ pub struct AdvisoryText {
     /// File with the description in Markdown; - for standard input
     #[arg(long, value_name = "FILE")]
     pub description: Option<PathBuf>,
-    /// Requirement of versions that mend it, such as '>=1.2.3', as in Cargo.toml (1.2.3 alone means ^1.2.3); repeatable
+    /// Requirement of versions that mend it, such as '>=1.2.3'; repeatable
+    ///
+    /// As in Cargo.toml, 1.2.3 alone means ^1.2.3, so that 2.0.0 would be affected.
     #[arg(long, value_name = "REQUIREMENT")]
     pub patched: Option<Vec<String>>,
     /// Requirement of versions that never had it, such as '<0.9'; repeatable
