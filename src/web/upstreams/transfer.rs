@@ -19,6 +19,10 @@ use crate::package::checksum::Digest;
 /// The largest crate file, in bytes.
 pub const MAX_FILE: u64 = 256 * 1024 * 1024;
 
+/// The largest piece, in bytes. The last one that has arrived is held back, and the client of the upstream reads several hundred
+/// kilobytes at once.
+const HELD_BACK: usize = 64 * 1024;
+
 /// Why a file is not delivered.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TransferError {
@@ -81,7 +85,13 @@ impl Transfer {
         }
         drop(taken);
         let length = piece.len() as u64;
-        self.pieces.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
+        let mut pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = piece;
+        while rest.len() > HELD_BACK {
+            pieces.push(rest.split_to(HELD_BACK));
+        }
+        pieces.push(rest);
+        drop(pieces);
         self.progress.send_modify(|progress| progress.bytes += length);
     }
 
@@ -216,6 +226,20 @@ mod tests {
         let error = followed.next().await.unwrap().unwrap_err();
         assert!(error.to_string().contains("its index says"), "{error}");
         assert!(matches!(transfer.wait().await, Err(TransferError::Mismatch { .. })));
+    }
+
+    #[tokio::test]
+    async fn of_much_that_arrives_at_once_little_is_held_back() {
+        let (transfer, room) = (Arc::new(Transfer::new()), Arc::new(Semaphore::new(1)));
+        let content = vec![7; 10 * HELD_BACK];
+        transfer.add(Bytes::from(content.clone()), room.try_acquire_owned().unwrap());
+        let mut followed = Box::pin(Arc::clone(&transfer).follow());
+        let mut sent = 0;
+        while let Some(piece) = followed.next().now_or_never() {
+            sent += piece.unwrap().unwrap().len();
+        }
+        assert_eq!(sent, 9 * HELD_BACK);
+        assert_eq!(transfer.whole("u", Checksum::of(&content)).unwrap(), content);
     }
 
     #[tokio::test]
