@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use diesel::{PgConnection, QueryResult};
+use diesel::PgConnection;
 
 use crate::advisory::Ranges;
 use crate::database::advisories::known::{self, Known};
@@ -22,6 +22,15 @@ pub struct Affected {
     pub advisory: Arc<(Known, Ranges)>,
 }
 
+/// Why there is no answer. One that leaves out what cannot be read would call a project safe.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error(transparent)]
+    Database(#[from] diesel::result::Error),
+    #[error("the affected versions of an advisory cannot be read")]
+    Ranges(#[from] serde_json::Error),
+}
+
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -36,9 +45,17 @@ pub struct Report {
 }
 
 /// Looks for advisories about the packages of a lock file. A statement for each registry.
-pub fn audit(connection: &mut PgConnection, lock: LockFile, origin: impl Fn(&str) -> Origin) -> QueryResult<Report> {
+pub fn audit(
+    connection: &mut PgConnection,
+    lock: LockFile,
+    origin: impl Fn(&str) -> Origin,
+) -> Result<Report, AuditError> {
     let mut report = Report::default();
-    let source = |package: &String| package.rsplit_once('(').map_or(package.clone(), |(_, of)| of.replace(')', ""));
+    // They are named as `NAME VERSION (SOURCE)`.
+    let source = |package: &String| {
+        let source = package.split_once(" (").and_then(|(_, rest)| rest.strip_suffix(')'));
+        source.unwrap_or(package).to_owned()
+    };
     report.unknown.extend(lock.of_git.iter().map(source));
     let mut of_registries: BTreeMap<String, BTreeSet<LockedPackage>> = BTreeMap::new();
     for package in lock.packages {
@@ -54,7 +71,7 @@ pub fn audit(connection: &mut PgConnection, lock: LockFile, origin: impl Fn(&str
         let names: Vec<String> = names.into_iter().collect();
         let mut known: BTreeMap<String, Vec<Arc<(Known, Ranges)>>> = BTreeMap::new();
         for one in known::about(connection, &registry, &names)? {
-            let ranges = serde_json::from_value(one.ranges.clone()).unwrap_or_default();
+            let ranges = one.affected()?;
             known.entry(one.canonical_name.clone()).or_default().push(Arc::new((one, ranges)));
         }
         packages.into_iter().for_each(|package| report.add(package, &known));

@@ -260,16 +260,16 @@ fn settings(
         sends_mail: options.work.email.both().is_some(),
         upstreams: upstreams::start(options, storage, place.base_url)?,
         download_log: download_log::of(&options.download_log, options.access.auth_required),
-        advisories: Some(advisories(options, storage, place.base_url)?),
+        advisories: Some(advisories(options, storage, place.base_url)),
         status_streams: connections.status_streams.clone(),
         trusted_proxies,
     })
 }
 
 /// The git repository of the advisories about crates of this registry.
-fn advisories(options: &ServeOptions, storage: &Storage, base_url: &str) -> Result<AdvisoryRepository, CommandError> {
+fn advisories(options: &ServeOptions, storage: &Storage, base_url: &str) -> AdvisoryRepository {
     let (path, git) = (storage.data_dir.advisory_repository(), git_program(&options.storage));
-    Ok(AdvisoryRepository::new(Repository::open(&path, git, Origin::of(base_url))?))
+    AdvisoryRepository::new(Repository::at(path, git, Origin::of(base_url)))
 }
 
 /// The listening sockets.

@@ -134,7 +134,7 @@ pub fn edit(
 ) -> Result<Published, AdvisoryError> {
     change(connection, id, who, |draft| {
         given.apply(draft);
-        Ok((Action::AdvisoryEdit, json!({ "title": draft.title, "patched": draft.patched })))
+        (Action::AdvisoryEdit, json!({ "title": draft.title, "patched": draft.patched }))
     })
 }
 
@@ -151,7 +151,7 @@ pub fn withdraw(
     change(connection, id, who, |draft| {
         draft.withdrawn = Some(Utc::now().date_naive());
         draft.withdrawal = Some(reason.to_owned());
-        Ok((Action::AdvisoryWithdraw, json!({ "title": draft.title, "reason": reason })))
+        (Action::AdvisoryWithdraw, json!({ "title": draft.title, "reason": reason }))
     })
 }
 
@@ -159,7 +159,7 @@ fn change(
     connection: &mut PgConnection,
     id: &str,
     who: Administrator<'_>,
-    make: impl FnOnce(&mut Draft) -> Result<(Action, Value), AdvisoryError>,
+    make: impl FnOnce(&mut Draft) -> (Action, Value),
 ) -> Result<Published, AdvisoryError> {
     connection.transaction(|connection| {
         // The crate of an advisory never changes, so that its row can be locked before the rest is read.
@@ -172,7 +172,7 @@ fn change(
             return Err(AdvisoryError::Withdrawn(id.to_owned()));
         }
         let mut draft = former.clone();
-        let (action, detail) = make(&mut draft)?;
+        let (action, detail) = make(&mut draft);
         let (draft, read) = draft.checked(id)?;
         let is_changed = draft != former;
         if is_changed {

@@ -7,7 +7,8 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::PgConnection;
@@ -42,44 +43,43 @@ pub enum RepositoryError {
 /// The repository, on the disk of this machine.
 #[derive(Debug)]
 pub struct Repository {
+    path: PathBuf,
     git: GitProgram,
-    index: Index,
     origin: Origin,
+    /// None until somebody reads it: what can be made again does not belong to the start of a registry.
+    index: OnceLock<Index>,
     /// The last revision that this process has written.
     written: Mutex<Option<i64>>,
 }
 
 impl Repository {
-    /// Makes the repository, in place of the one that a process before has left: whatever became of that, and however many packs it
-    /// has.
-    pub fn open(path: &Path, git: GitProgram, origin: Origin) -> Result<Self, IndexError> {
-        let index = anew(path, git.clone())?;
-        Ok(Self { git, index, origin, written: Mutex::default() })
+    pub fn at(path: PathBuf, git: GitProgram, origin: Origin) -> Self {
+        Self { path, git, origin, index: OnceLock::new(), written: Mutex::default() }
     }
 
-    pub fn index(&self) -> &Index {
-        &self.index
-    }
-
-    pub fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    /// Brings it up to date with the database.
-    pub fn update(&self, connection: &mut PgConnection) -> Result<(), RepositoryError> {
+    /// Brings it up to date with the database. The first time it is made in place of the one that a process before has left: whatever
+    /// became of that, and however many packs it has.
+    pub fn update(&self, connection: &mut PgConnection) -> Result<&Index, RepositoryError> {
         let mut written = self.written.lock();
+        let index = match self.index.get() {
+            Some(index) => index,
+            None => {
+                let made = anew(&self.path, self.git.clone())?;
+                self.index.get_or_init(|| made)
+            }
+        };
         if *written == Some(own::last(connection)?) {
-            return Ok(());
+            return Ok(index);
         }
         let revisions = own::revisions(connection)?;
         let stream = stream(&revisions, &self.origin)?;
-        if let Err(error) = self.index.replay(stream.as_bytes()) {
+        if let Err(error) = index.replay(stream.as_bytes()) {
             tracing::warn!(error = %ErrorChain::of(&error), "the repository of the advisories is damaged, and is made again");
-            anew(self.index.path(), self.git.clone())?.replay(stream.as_bytes())?;
-            self.index.forget_handles();
+            anew(&self.path, self.git.clone())?.replay(stream.as_bytes())?;
+            index.forget_handles();
         }
         *written = Some(revisions.last().map_or(0, |last| last.number));
-        Ok(())
+        Ok(index)
     }
 }
 

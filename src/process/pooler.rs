@@ -1,6 +1,6 @@
 //! Connection poolers such as PgBouncer. In their mode `session` they change nothing. In the modes `transaction` and
-//! `statement` each transaction gets another session: locks of the queue would be held by nobody or by others, nobody would
-//! receive notifications, and prepared statements would be missing or there twice.
+//! `statement` each transaction gets another session: locks of the queue would be lost or belong to other clients, notifications
+//! would not arrive, and prepared statements would be missing or there twice.
 
 use super::CommandError;
 use crate::postgres::session::{Session, SessionError};

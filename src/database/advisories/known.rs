@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use serde_json::Value;
 
 use super::own::OWN;
+use crate::advisory::Ranges;
 use crate::database::schema::advisories;
 use crate::package::CrateName;
 
@@ -26,6 +27,13 @@ pub struct Known {
     pub vanished_at: Option<DateTime<Utc>>,
     pub first_seen: DateTime<Utc>,
     pub last_seen: DateTime<Utc>,
+}
+
+impl Known {
+    /// The versions that it affects.
+    pub fn affected(&self) -> serde_json::Result<Ranges> {
+        serde_json::from_value(self.ranges.clone())
+    }
 }
 
 /// Which advisories to list.

@@ -73,10 +73,6 @@ pub fn revise(connection: &mut PgConnection, row: &Row, content: Value) -> Query
     let revision =
         Revision { number: last(connection)? + 1, advisory_id: row.advisory_id.clone(), content, at: Utc::now() };
     diesel::insert_into(advisory_revisions::table).values(revision).execute(connection)?;
-    // It may be about another spelling of its crate than before.
-    let former = advisories::upstream.eq(OWN).and(advisories::advisory_id.eq(&row.advisory_id));
-    diesel::delete(advisories::table.filter(former.and(advisories::canonical_name.ne(&row.canonical_name))))
-        .execute(connection)?;
     exchange::store(connection, &[row])
 }
 

@@ -30,7 +30,7 @@ pub(super) fn copy(old: &mut Session, new: &mut Session) -> Result<Vec<String>, 
     for (whose, name, value) in of_role_and_database(old)? {
         let value = if LISTS.contains(&name.as_str()) { value } else { literal(&value) };
         let statement = format!("ALTER {whose} SET {} = {value}", quoted(&name));
-        // Without its library, nobody could open a session.
+        // Without its library, no session could be opened.
         let refused = if name.ends_with("_libraries") { None } else { Some(new.execute(&statement)) };
         match refused {
             Some(Ok(())) => {}

@@ -3,18 +3,26 @@
 
 pub mod routes;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use diesel::PgConnection;
 
 use super::index::GitService;
-use crate::own_advisories::repository::Repository;
+use crate::own_advisories::repository::{Repository, RepositoryError};
 
 /// The repository, and what serves it.
 #[derive(Clone)]
-pub struct AdvisoryRepository(Arc<(Repository, GitService)>);
+pub struct AdvisoryRepository(Arc<(Repository, OnceLock<GitService>)>);
 
 impl AdvisoryRepository {
     pub fn new(repository: Repository) -> Self {
-        let service = GitService::new(repository.index());
-        Self(Arc::new((repository, service)))
+        Self(Arc::new((repository, OnceLock::new())))
+    }
+
+    /// Brings the repository up to date; returns what serves it.
+    fn update(&self, connection: &mut PgConnection) -> Result<GitService, RepositoryError> {
+        let (repository, service) = &*self.0;
+        let index = repository.update(connection)?;
+        Ok(service.get_or_init(|| GitService::new(index)).clone())
     }
 }

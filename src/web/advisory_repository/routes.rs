@@ -1,7 +1,5 @@
 //! The routes of the repository.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -9,9 +7,7 @@ use axum::http::{HeaderMap, Response, StatusCode, Uri};
 use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
 
-use super::AdvisoryRepository;
 use crate::error_chain::ErrorChain;
-use crate::own_advisories::repository::Repository;
 use crate::web::client_address::ClientAddress;
 use crate::web::index::GitService;
 use crate::web::index::git::endpoints::{self, Service};
@@ -40,24 +36,23 @@ async fn about(State(app): State<App>) -> Response<Body> {
 }
 
 async fn info_refs(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response<Body> {
-    let Some(AdvisoryRepository(parts)) = app.settings.advisories.clone() else { return unavailable(UNREADABLE) };
     let version = match endpoints::service(&uri, &headers) {
         Service::Fetch(version) => version,
         Service::Push => return plain(StatusCode::FORBIDDEN, READ_ONLY),
         Service::Other(response) => return response,
     };
-    match update(&app, &parts).await {
-        Ok(()) => parts.1.info_refs(version).await,
+    match updated(&app).await {
+        Ok(service) => service.info_refs(version).await,
         Err(response) => response,
     }
 }
 
-/// Brings the repository up to date. Before each part of a fetch, since another machine may have answered the part before.
-async fn update(app: &App, parts: &Arc<(Repository, GitService)>) -> Result<(), Response<Body>> {
-    let updating = Arc::clone(parts);
-    let updated = app.with_connection(move |connection| Ok::<_, ApiError>(updating.0.update(connection)));
+/// Brings the repository up to date; returns what serves it. Before each part of a fetch, since another machine may have answered the part before.
+async fn updated(app: &App) -> Result<GitService, Response<Body>> {
+    let Some(repository) = app.settings.advisories.clone() else { return Err(unavailable(UNREADABLE)) };
+    let updated = app.with_connection(move |connection| Ok::<_, ApiError>(repository.update(connection)));
     match updated.await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(service)) => Ok(service),
         Ok(Err(error)) => {
             tracing::error!(error = %ErrorChain::of(&error), "the repository of the advisories cannot be brought up to date");
             Err(unavailable(UNREADABLE))
@@ -67,12 +62,11 @@ async fn update(app: &App, parts: &Arc<(Repository, GitService)>) -> Result<(), 
 }
 
 async fn upload_pack(State(app): State<App>, address: ClientAddress, headers: HeaderMap, body: Body) -> Response<Body> {
-    let Some(AdvisoryRepository(parts)) = app.settings.advisories.clone() else { return unavailable(UNREADABLE) };
     if let Some(refusal) = endpoints::refuse_other_content(&headers) {
         return refusal;
     }
-    match update(&app, &parts).await {
-        Ok(()) => parts.1.upload_pack(&headers, address, body).await,
+    match updated(&app).await {
+        Ok(service) => service.upload_pack(&headers, address, body).await,
         Err(response) => response,
     }
 }

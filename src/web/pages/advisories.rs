@@ -18,7 +18,7 @@ use super::parts::{pager, time};
 use super::visit::Visit;
 use crate::advisory::draft::Origin;
 use crate::advisory::interval::Interval;
-use crate::advisory::{Ranges, is_id};
+use crate::advisory::is_id;
 use crate::database::advisories::known::{self, Known};
 use crate::database::advisories::own::{self, OWN};
 use crate::database::advisories::search::{self, Search};
@@ -168,7 +168,7 @@ fn facts(of: &Known, links: &Links) -> Markup {
 }
 
 fn affected(row: &Known, links: &Links) -> Markup {
-    let ranges: Ranges = serde_json::from_value(row.ranges.clone()).unwrap_or_default();
+    let ranges = row.affected().unwrap_or_default();
     let (intervals, versions) = ranges.affected();
     html! {
         h3 {

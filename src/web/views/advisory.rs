@@ -60,7 +60,7 @@ impl AdvisoriesView {
         let version = version.and_then(|version| version.to_string().parse::<semver::Version>().ok());
         let mut advisories = Vec::new();
         for row in rows {
-            let ranges: Ranges = serde_json::from_value(row.ranges.clone())?;
+            let ranges = row.affected()?;
             if version.as_ref().is_none_or(|version| ranges.affects(version)) {
                 advisories.push(view(row, &ranges, (actions, origin)));
             }

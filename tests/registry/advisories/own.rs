@@ -246,12 +246,11 @@ fn every_machine_makes_the_same_commits_and_a_lost_repository_is_made_again() {
         published.unwrap().unwrap();
     };
     let directory = tempfile::tempdir().unwrap();
-    let open = |name: &str, url: &str| {
-        Repository::open(&directory.path().join(name), GitProgram::default(), Origin::of(url)).unwrap()
-    };
+    let open =
+        |name: &str, url: &str| Repository::at(directory.path().join(name), GitProgram::default(), Origin::of(url));
     let update = |repository: &Repository| {
-        registry.pool.with(|connection| repository.update(connection)).unwrap().unwrap();
-        repository.index().head().unwrap().commit.unwrap()
+        let index = registry.pool.with(|connection| repository.update(connection)).unwrap().unwrap();
+        index.head().unwrap().commit.unwrap()
     };
     let url = "https://crates.example";
     let (one, other) = (open("one", url), open("other", url));

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::lock_audit::{self, Affected, Report};
+use crate::lock_audit::{self, Affected, AuditError, Report};
 use crate::package::lock_file::LockFile;
 use crate::package::lock_origin::Origin;
 use crate::web::extract::body;
@@ -60,9 +60,11 @@ pub async fn check(State(app): State<App>, request: Request) -> Result<Json<Chec
     let report = app.with_connection(move |connection| {
         let settings = &places.settings;
         let upstreams: Vec<(&str, &str)> = settings.upstreams.indexes().collect();
-        Ok::<_, ApiError>(lock_audit::audit(connection, lock, |index| {
-            Origin::of(index, &upstreams, Some(&settings.base_url))
-        })?)
+        let origin = |index: &str| Origin::of(index, &upstreams, Some(&settings.base_url));
+        lock_audit::audit(connection, lock, origin).map_err(|error| match error {
+            AuditError::Database(error) => error.into(),
+            error => ApiError::internal(error),
+        })
     });
     let Report { checked, vulnerabilities, affected, unknown } = report.await?;
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);

@@ -1,12 +1,13 @@
 //! What the pages of a crate say of the security advisories about it.
 
-use diesel::{PgConnection, QueryResult};
+use diesel::PgConnection;
 use maud::{Markup, html};
 
 use super::text::text;
 use crate::advisory::Ranges;
 use crate::database::advisories::known::{self, Known};
 use crate::package::{CrateName, Version};
+use crate::web::ApiError;
 use crate::web::pages::links::Links;
 
 /// Advisories of which a version has a notice.
@@ -17,10 +18,10 @@ const SHOWN: usize = 10;
 pub struct OfCrate(Vec<(Known, Ranges)>);
 
 impl OfCrate {
-    pub fn read(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Self> {
-        let ranges = |of: &Known| serde_json::from_value(of.ranges.clone()).unwrap_or_default();
+    pub fn read(connection: &mut PgConnection, name: &CrateName) -> Result<Self, ApiError> {
         let rows = known::of_own_crate(connection, name)?;
-        Ok(Self(rows.into_iter().map(|row| (ranges(&row), row)).map(|(ranges, row)| (row, ranges)).collect()))
+        let with_ranges = |row: Known| row.affected().map(|ranges| (row, ranges)).map_err(ApiError::internal);
+        rows.into_iter().map(with_ranges).collect::<Result<_, _>>().map(Self)
     }
 
     /// Those that affect a version.
