@@ -37,6 +37,7 @@ mod health;
 mod importing;
 mod incidents;
 mod index_clients;
+mod inner_loop;
 mod layers;
 mod listening;
 mod measuring;

@@ -157,7 +157,7 @@ fn start(run: &RunDirectory) -> String {
     let told = run.path.join("data-dir");
     let watch = format!(
         "echo \"$SUPERCARGO_DATA_DIR\" > '{told}.new' && mv '{told}.new' '{told}'; \
-         while kill -0 {owner} 2>/dev/null; do sleep 0.1; done; rm -rf '{run}'",
+         while kill -0 {owner} 2>/dev/null; do sleep 0.5; done; rm -rf '{run}'",
         told = told.display(),
         owner = run.owner,
         run = run.path.display(),
