@@ -1,5 +1,6 @@
 //! Slow tests, which start many processes or wait for time limits. The inner loop leaves them out.
 
+mod ci;
 mod crash_matrix;
 mod crashes;
 mod database_upgrade;

@@ -6,10 +6,9 @@ mod slow {
     use std::fs;
     use std::process::Command;
 
-    use saphyr::{LoadableYamlNode, Yaml};
-
     use crate::support::http;
     use crate::support::process::{Served, succeeded};
+    use crate::support::yaml::{read, texts};
 
     const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/release-sets.md");
 
@@ -105,16 +104,6 @@ mod slow {
         fn versions(&self) -> Vec<usize> {
             ["core", "net"].map(|name| http::index_lines(&self.served.url, &format!("ac/me/acme-{name}")).len()).into()
         }
-    }
-
-    fn read(yaml: &str) -> Yaml<'_> {
-        Yaml::load_from_str(yaml).unwrap().remove(0)
-    }
-
-    /// The texts of a mapping.
-    fn texts(mapping: &Yaml<'_>) -> Vec<(String, String)> {
-        let text = |one: &Yaml<'_>| one.as_str().unwrap_or_else(|| panic!("{one:?}")).to_owned();
-        mapping.as_mapping().unwrap().iter().map(|(name, value)| (text(name), text(value))).collect()
     }
 
     #[test]

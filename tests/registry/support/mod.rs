@@ -59,3 +59,4 @@ pub mod small_disk;
 pub mod tar_readers;
 pub mod tls;
 pub mod webhook_receiver;
+pub mod yaml;
