@@ -92,6 +92,9 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         let mut plans = Plans::fresh();
         while !self.pool.is_stopping() {
             let ticket = self.wakeups.ticket(queue);
+            if connection.is_outdated() {
+                return Err(RunnerError::Outdated);
+            }
             if !may_claim {
                 slot.enter_database()?;
                 may_claim = connection.with(|connection| lock_by_name(connection, queue))?;
