@@ -178,7 +178,13 @@ impl Server {
         for process in children.into_iter().chain([postmaster]) {
             stop(process, Signal::SIGKILL);
         }
-        wait_until("the server's end", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err());
+        // One that nobody has waited for yet keeps its number, and counts as running for the next start.
+        let is_gone = || {
+            let stat = fs::read_to_string(format!("/proc/{postmaster}/stat")).unwrap_or_default();
+            stat.is_empty() || stat.contains(") Z ")
+        };
+        wait_until("the server's end", is_gone);
+        fs::remove_file(self.files.join("postmaster.pid")).unwrap();
     }
 
     /// The registry's database at this server alone.

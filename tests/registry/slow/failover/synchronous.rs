@@ -18,6 +18,7 @@ fn the_promoted_standby_has_every_change_that_was_answered() {
     let publishers = Publishers::new(&registry.url, &registry.token("ann"));
     let changes = publishers.run(|publishers| {
         publishers.wait_for_answers(4 * CLIENTS);
+        wait_until("the registry to be ready", || is_ready(&registry));
         pair.primary.kill();
         let killed = Instant::now();
         wait_until("the registry to notice", || !is_ready(&registry));
