@@ -63,6 +63,18 @@ impl Pair {
         pair
     }
 
+    /// Kills the primary, promotes the standby, and makes the killed one the new standby.
+    pub fn fail_over(&mut self) {
+        self.primary.kill();
+        self.standby.run("ALTER SYSTEM RESET synchronous_standby_names");
+        self.promote();
+        std::mem::swap(&mut self.primary, &mut self.standby);
+        self.standby.empty();
+        self.standby.copy(&self.primary);
+        self.standby.start();
+        self.wait_until_streaming();
+    }
+
     fn wait_until_streaming(&self) {
         if self.replication == Replication::Synchronous {
             self.primary.run(&format!("ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'"));
@@ -99,7 +111,7 @@ impl Pair {
             bytes: i64,
         }
         let mut primary = self.primary.connect();
-        let position = "SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint AS bytes";
+        let position = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint AS bytes";
         let Position { bytes } = sql_query(position).get_result(&mut primary).unwrap();
         let replayed = format!("SELECT WHERE pg_last_wal_replay_lsn() - '0/0'::pg_lsn >= {bytes}");
         wait_until("the standby to replay", || self.standby.has(&replayed));
@@ -110,19 +122,31 @@ impl Pair {
 }
 
 impl Server {
+    /// A server without files.
     fn place(files: &Path) -> Self {
         // PostgreSQL refuses to run as root.
         let user = nix::unistd::geteuid().is_root().then(|| {
             let named = |name| User::from_name(name).unwrap();
             named("postgres").or_else(|| named("nobody")).expect("a user for PostgreSQL")
         });
-        fs::create_dir(files).unwrap();
-        fs::set_permissions(files, PermissionsExt::from_mode(0o700)).unwrap();
-        if let Some(user) = &user {
-            chown(files, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
-        }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { files: files.to_owned(), port, user }
+        let server = Self { files: files.to_owned(), port, user };
+        server.create_directory();
+        server
+    }
+
+    fn create_directory(&self) {
+        fs::create_dir(&self.files).unwrap();
+        fs::set_permissions(&self.files, PermissionsExt::from_mode(0o700)).unwrap();
+        if let Some(user) = &self.user {
+            chown(&self.files, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
+        }
+    }
+
+    /// Removes the files.
+    fn empty(&self) {
+        fs::remove_dir_all(&self.files).unwrap();
+        self.create_directory();
     }
 
     fn program(&self, name: &str) -> Command {

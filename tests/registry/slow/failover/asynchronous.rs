@@ -21,11 +21,13 @@ fn what_the_promoted_standby_lacks_stays_in_the_index_and_is_restored_from_it() 
     let (ann, bob) = (registry.token("ann"), registry.token("bob"));
     let publish = |url: &str, token: &str, package: &Package| http::publish(url, token, package);
     publish(&registry.url, &ann, &Package::new("foo", "1.0.0")).good();
+    publish(&registry.url, &ann, &Package::new("bar", "1.0.0")).good();
     pair.cut_off_the_standby();
     for version in ["1.1.0", "1.2.0"] {
         publish(&registry.url, &ann, &Package::new("foo", version)).good();
     }
     publish(&registry.url, &ann, &Package::new("lost", "1.0.0")).good();
+    http::delete_as(&format!("{}/api/v1/crates/bar/1.0.0/yank", registry.url), &ann).good();
     let before = shown(&registry.url, "3/f/foo");
     assert_eq!(before.len(), 3);
     pair.primary.kill();
@@ -63,20 +65,27 @@ fn what_the_promoted_standby_lacks_stays_in_the_index_and_is_restored_from_it() 
     let differences = registry.command("verify").arg("--json").output().unwrap();
     let report: Value = serde_json::from_slice(&differences.stdout).unwrap();
     assert_eq!(differences.status.code(), Some(1), "{report:#}");
-    let repaired = registry.command("verify").args(["--repair", "--json", "--owner", "ann"]).output().unwrap();
+    let repaired = registry
+        .command("verify")
+        .args(["--repair", "--json", "--yanks-from-index", "--owner", "ann"])
+        .output()
+        .unwrap();
     let report: Value = serde_json::from_str(&succeeded(repaired)).unwrap();
     assert_eq!(report["agreement"], true, "{report:#}");
     lines.sort();
     let mut repaired = shown(&registry.url, "3/f/foo");
     repaired.sort();
     assert_eq!(repaired, lines);
+    assert_eq!(http::index_lines(&registry.url, "3/b/bar")[0]["yanked"], true);
+    let bar = http::get(&format!("{}/api/v1/crates/bar/1.0.0", registry.url)).good().json();
+    assert_eq!((&bar["version"]["yanked"], &bar["version"]["desired_yanked"]), (&true.into(), &Value::Null), "{bar}");
     for (name, version) in [("foo", "1.1.0"), ("foo", "1.2.0"), ("lost", "1.0.0")] {
         let file = format!("{}/api/v1/crates/{name}/{version}/download", registry.url);
         assert_eq!(http::get(&file).good().body, Package::new(name, version).crate_file(), "{name} {version}");
     }
     publish(&registry.url, &ann, &Package::new("lost", "2.0.0")).good();
     let audit = registry.run("admin audit", &["--action", "repair"]);
-    assert!(audit.contains("1.2.0") && audit.contains("lost"), "{audit}");
+    assert!(["1.2.0", "lost", "bar"].iter().all(|changed| audit.contains(changed)), "{audit}");
     assert_eq!(publish(&registry.url, &ann, &other).status, 409);
     registry.kill();
 }
