@@ -33,13 +33,14 @@ pub fn has_password(url: &str) -> bool {
 ///
 /// They end before the path. A password that holds a `/`, `?` or `#` is a mistake, since it has to be percent-encoded,
 /// but must not be shown either: what stands where host and port should be is then no host with a number for its port.
+/// A URL of PostgreSQL may have several hosts.
 fn userinfo_of(after_scheme: &str) -> &str {
     let url = after_scheme.split(char::is_whitespace).next().unwrap_or_default();
     let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
     let at = authority.rfind('@');
     let host = at.map_or(authority, |at| &authority[at + 1..]);
     let is_complete = at.is_none() || !host.is_empty();
-    let end = if is_complete && has_port_of_digits(host) { at } else { url.rfind('@') };
+    let end = if is_complete && host.split(',').all(has_port_of_digits) { at } else { url.rfind('@') };
     end.map_or("", |at| &url[..=at])
 }
 
@@ -61,6 +62,7 @@ mod tests {
             ("https://host:80/a@b https://[::1]/a@b", "https://host:80/a@b https://[::1]/a@b"),
             ("git@host:i", "git@host:i"),
             ("postgresql:///db?user=a@b postgresql://u@/db", "postgresql:///db?user=a@b postgresql:///db"),
+            ("postgresql://me:secret@h1:5432,h2/db?user=a@b", "postgresql://h1:5432,h2/db?user=a@b"),
             ("from ssh://a:b@c to https://d:e@f/g", "from ssh://c to https://f/g"),
         ] {
             assert_eq!(userinfo(text), shown);
@@ -69,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_password_that_is_not_percent_encoded_is_not_shown() {
-        for secret in ["se/cret", "se?cret", "se#cret", "se@cret", "se@/cret"] {
+        for secret in ["se/cret", "se?cret", "se#cret", "se@cret", "se@/cret", "se,c/ret"] {
             let shown = userinfo(&format!("https://me:{secret}@host/path"));
             assert_eq!(shown, "https://host/path");
             assert!(has_password(&format!("https://me:{secret}@host/path")));

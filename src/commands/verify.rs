@@ -177,7 +177,8 @@ fn repairs<'a>(
     }
     let token = options.token_file.as_deref().map(|file| read_token("--token-file", file)).transpose()?;
     let mirror = options.mirror.as_deref().map(|template| mirror(template, token, allow_insecure)).transpose()?;
-    Ok(Repairs { mirror, owners, retry_dead: options.retry_dead, actor: operator(), perform, grace })
+    let (yanks_from_index, retry_dead) = (options.yanks_from_index, options.retry_dead);
+    Ok(Repairs { mirror, owners, yanks_from_index, retry_dead, actor: operator(), perform, grace })
 }
 
 fn mirror(template: &str, token: Option<String>, allow_insecure: bool) -> Result<Mirror, CommandError> {

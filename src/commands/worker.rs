@@ -30,6 +30,8 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     let storage = Storage::attach(&options.storage)?;
     storage.refuse_shared_sessions()?;
     let index = storage.index_or_mirror(&options.storage, &options.index)?;
+    // The directory exists now.
+    storage.remember_primary();
     let pool = storage.pool(&options.storage);
     let crate_store = storage.crate_store(&options.crate_store, StoreRole::Reads)?;
     let health = Health::new(pool.clone(), View::new(index.clone()), crate_store.clone());

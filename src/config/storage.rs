@@ -119,6 +119,11 @@ impl DataDir {
         self.0.join(Self::CONFIGURATION)
     }
 
+    /// The file with the newest primary of an external database.
+    pub fn primary_file(&self) -> PathBuf {
+        self.0.join("database-primary")
+    }
+
     /// The file that the serving process locks.
     pub fn lock_file(&self) -> PathBuf {
         self.0.join("lock")

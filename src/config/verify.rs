@@ -84,6 +84,12 @@ pub struct RepairOptions {
     /// Owner of restored crates whose owners are not in the audit log: a login or team:NAME; repeatable
     #[arg(long = "owner", value_name = "LOGIN", requires = "repair")]
     pub owners: Vec<String>,
+    /// Take the yank state of versions from the index where the database differs
+    ///
+    /// For a database that has lost its latest changes, such as an asynchronous standby that was promoted. Without this
+    /// option, the index gets the state of the database.
+    #[arg(long, requires = "repair")]
+    pub yanks_from_index: bool,
     /// Requeue dead jobs
     #[arg(long, requires = "repair")]
     pub retry_dead: bool,

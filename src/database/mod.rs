@@ -8,6 +8,7 @@ pub mod download_log;
 pub mod email;
 pub mod migrations;
 pub mod pool;
+pub mod primary;
 pub mod publishers;
 pub mod registry_counts;
 pub mod schema;
@@ -24,3 +25,4 @@ pub mod webhooks;
 mod types;
 
 pub use pool::{Pool, PoolError};
+pub use primary::Primary;

@@ -7,13 +7,17 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
-use diesel::r2d2::{ConnectionManager, Error, ManageConnection};
+use diesel::connection::{InstrumentationEvent, SimpleConnection};
+use diesel::r2d2::{Error, ManageConnection, R2D2Connection};
+use diesel::result::DatabaseErrorKind::ReadOnlyTransaction;
+use diesel::result::Error::DatabaseError;
 use diesel::{Connection, ConnectionError, PgConnection};
 use parking_lot::{ReentrantMutex, RwLock};
+
+use super::primary::{NotThePrimary, Primary, Since};
 
 /// The time limit for getting a connection; the error message names it.
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,7 +28,13 @@ pub struct Pool(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Live { pool: diesel::r2d2::Pool<Opener>, url: Arc<str>, is_closed: Arc<RwLock<bool>>, waits: Arc<Waits> },
+    Live {
+        pool: diesel::r2d2::Pool<Opener>,
+        url: Arc<str>,
+        primary: Arc<Primary>,
+        is_closed: Arc<RwLock<bool>>,
+        waits: Arc<Waits>,
+    },
     Test(SharedConnection),
 }
 
@@ -60,66 +70,108 @@ pub enum PoolError {
     Busy(#[source] diesel::r2d2::PoolError),
     #[error("the database does not answer")]
     Connect(#[from] ConnectionError),
+    #[error(transparent)]
+    NotThePrimary(#[from] NotThePrimary),
     #[error("the test connection is already in use by an enclosing closure")]
     LentOut(#[from] std::cell::BorrowMutError),
 }
 
 /// Opens connections until the pool is closed. r2d2 calls it on threads of its own, which are never joined.
 struct Opener {
-    manager: ConnectionManager<PgConnection>,
+    url: Arc<str>,
+    primary: Arc<Primary>,
     is_closed: Arc<RwLock<bool>>,
 }
 
+/// A connection of the pool.
+struct Opened {
+    connection: PgConnection,
+    since: Since,
+    /// Whether the server has refused a write as read-only.
+    is_read_only: Arc<AtomicBool>,
+}
+
+impl Opened {
+    fn new(mut connection: PgConnection, since: Since) -> Self {
+        let is_read_only = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&is_read_only);
+        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::FinishQuery { error: Some(DatabaseError(ReadOnlyTransaction, _)), .. } = event
+            {
+                noted.store(true, Ordering::SeqCst);
+            }
+        });
+        Self { connection, since, is_read_only }
+    }
+}
+
 impl ManageConnection for Opener {
-    type Connection = PgConnection;
+    type Connection = Opened;
     type Error = Error;
 
     /// Opens a session that has a name in `pg_stat_activity` and a timeout for abandoned transactions, which hold
     /// locks.
-    fn connect(&self) -> Result<PgConnection, Error> {
+    fn connect(&self) -> Result<Opened, Error> {
         let is_closed = self.is_closed.read();
         if *is_closed {
             return Err(Error::ConnectionError(ConnectionError::BadConnection("the pool is closed".to_owned())));
         }
-        let mut connection = self.manager.connect()?;
+        let (mut connection, since) = self.primary.open(&self.url).map_err(|error| match error {
+            NotThePrimary::Connect(error) => Error::ConnectionError(error),
+            NotThePrimary::Database(error) => Error::QueryError(error),
+            refused => Error::ConnectionError(ConnectionError::BadConnection(refused.to_string())),
+        })?;
         connection
             .batch_execute(
                 "SET application_name = 'supercargo web'; SET idle_in_transaction_session_timeout = '60s';
                  SET statement_timeout = '60s'",
             )
             .map_err(Error::QueryError)?;
-        Ok(connection)
+        Ok(Opened::new(connection, since))
     }
 
     /// Called whenever a connection is lent. Sends nothing: it reads what has arrived, which is the end of the session if
-    /// the server has closed it.
-    fn is_valid(&self, connection: &mut PgConnection) -> Result<(), Error> {
+    /// the server has closed it. A session of a server that was replaced is not lent.
+    fn is_valid(&self, opened: &mut Opened) -> Result<(), Error> {
+        if !self.primary.is_current(opened.since) {
+            return Err(Error::ConnectionError(ConnectionError::BadConnection("the server was replaced".to_owned())));
+        }
         // The first read may get the server's farewell, the second one the end of the stream behind it.
         for _ in 0..2 {
-            if let Some(Err(closed)) = connection.notifications_iter().next() {
+            if let Some(Err(closed)) = opened.connection.notifications_iter().next() {
                 return Err(Error::QueryError(closed));
             }
         }
         Ok(())
     }
 
-    fn has_broken(&self, connection: &mut PgConnection) -> bool {
-        self.manager.has_broken(connection)
+    fn has_broken(&self, opened: &mut Opened) -> bool {
+        if opened.is_read_only.load(Ordering::SeqCst) {
+            self.primary.became_read_only(opened.since);
+            return true;
+        }
+        std::thread::panicking() || opened.connection.is_broken()
     }
 }
 
 impl Pool {
     /// A pool of up to `size` connections, which are opened when they are needed.
     pub fn live(url: &str, size: u32) -> Self {
+        Self::of_primary(url, size, Arc::default())
+    }
+
+    /// The same for a process that remembers the primary.
+    pub fn of_primary(url: &str, size: u32, primary: Arc<Primary>) -> Self {
         let is_closed = Arc::new(RwLock::new(false));
-        let opener = Opener { manager: ConnectionManager::new(url), is_closed: Arc::clone(&is_closed) };
+        let url: Arc<str> = url.into();
+        let opener = Opener { url: Arc::clone(&url), primary: Arc::clone(&primary), is_closed: Arc::clone(&is_closed) };
         let pool = diesel::r2d2::Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
             .connection_timeout(CHECKOUT_TIMEOUT)
             .error_handler(Box::new(QuietErrors))
             .build_unchecked(opener);
-        Self(Kind::Live { pool, url: url.into(), is_closed, waits: Arc::default() })
+        Self(Kind::Live { pool, url, primary, is_closed, waits: Arc::default() })
     }
 
     /// Prevents new connections, and waits for those that are being opened. Otherwise, a database that is stopped
@@ -140,7 +192,7 @@ impl Pool {
     /// Lends a connection to `f`.
     pub fn with<R>(&self, f: impl FnOnce(&mut PgConnection) -> R) -> Result<R, PoolError> {
         match &self.0 {
-            Kind::Live { pool, waits, .. } => Ok(f(&mut *waits.count(|| pool.get())?)),
+            Kind::Live { pool, waits, .. } => Ok(f(&mut waits.count(|| pool.get())?.connection)),
             Kind::Test(shared) => shared.with(f),
         }
     }
@@ -149,7 +201,7 @@ impl Pool {
     pub fn with_within<R>(&self, wait: Duration, f: impl FnOnce(&mut PgConnection) -> R) -> Result<R, PoolError> {
         match &self.0 {
             Kind::Live { pool, waits, .. } => {
-                Ok(f(&mut *waits.count(|| pool.get_timeout(wait)).map_err(PoolError::Busy)?))
+                Ok(f(&mut waits.count(|| pool.get_timeout(wait)).map_err(PoolError::Busy)?.connection))
             }
             Kind::Test(shared) => shared.with(f),
         }
@@ -171,7 +223,10 @@ impl Pool {
     /// A connection outside the pool: a new one, or the shared one in a test.
     pub fn dedicated(&self) -> Result<Dedicated, PoolError> {
         Ok(match &self.0 {
-            Kind::Live { url, .. } => Dedicated::Own(PgConnection::establish(url)?),
+            Kind::Live { url, primary, .. } => {
+                let (connection, since) = primary.open(url)?;
+                Dedicated::Own(Box::new(Own { connection, since, primary: Arc::clone(primary) }))
+            }
             Kind::Test(shared) => Dedicated::Shared(shared.clone()),
         })
     }
@@ -206,16 +261,31 @@ impl SharedConnection {
 
 /// A connection outside the pool.
 pub enum Dedicated {
-    Own(PgConnection),
+    Own(Box<Own>),
     Shared(SharedConnection),
+}
+
+/// A connection of its own, to the primary of the time when it was opened.
+pub struct Own {
+    connection: PgConnection,
+    since: Since,
+    primary: Arc<Primary>,
 }
 
 impl Dedicated {
     /// Lends the connection to `f`.
     pub fn with<R>(&mut self, f: impl FnOnce(&mut PgConnection) -> R) -> Result<R, PoolError> {
         match self {
-            Self::Own(connection) => Ok(f(connection)),
+            Self::Own(own) => Ok(f(&mut own.connection)),
             Self::Shared(shared) => shared.with(f),
+        }
+    }
+
+    /// Whether its server was replaced, as far as this process knows.
+    pub fn is_outdated(&self) -> bool {
+        match self {
+            Self::Own(own) => !own.primary.is_current(own.since),
+            Self::Shared(_) => false,
         }
     }
 }

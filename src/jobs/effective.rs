@@ -204,7 +204,7 @@ impl CrateWritten {
 
     /// The file to note: the blob, if the file was rendered from exactly these versions.
     fn noted_file(&self, blob: Oid, shown: &[Shown]) -> Option<NotedFile> {
-        let File::Rendered { lines, size } = &self.file else { return None };
+        let File::Rendered { lines, size, kept: 0 } = &self.file else { return None };
         let rendered = lines.iter().filter(|line| !line.deleted).map(|line| (line.version_id, Some(line.yanked)));
         if !rendered.eq(shown.iter().map(|one| (one.id, one.yanked))) {
             return None;

@@ -68,4 +68,8 @@ impl Lend for Dedicated {
         // Only the shared connection of tests can refuse, and only while it is lent: an error of the test.
         self.with(with).unwrap_or_else(|error| panic!("{error}"));
     }
+
+    fn is_outdated(&self) -> bool {
+        Dedicated::is_outdated(self)
+    }
 }

@@ -16,6 +16,7 @@ pub mod environment;
 pub mod follow;
 pub mod kinds;
 pub mod leaving;
+pub mod lost_rows;
 pub mod maintain_index;
 pub mod name_reservations;
 pub mod publish_judgement;

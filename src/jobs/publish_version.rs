@@ -67,6 +67,8 @@ pub struct Known {
     dependencies: (Vec<String>, Vec<CrateName>),
     /// Whether there was no such crate.
     pub is_new: bool,
+    /// Whether the crate has a row, also as a deleted one.
+    pub has_row: bool,
 }
 
 /// Refuses a publish early, before its crate file is read. [`request`] repeats the checks under the crate's lock.
@@ -97,8 +99,8 @@ pub fn check<'a>(
     publish.judge(connection, &facts)?;
     rate_limits.check(&facts.levels, &caller.user.login, scope(origin))?;
     let index_bytes = if origin.is_new() { 0 } else { facts.index_bytes };
-    let (levels, is_new) = (facts.levels, origin.is_new());
-    Ok(Known { limits, index_bytes, levels, details, dependencies: (dependencies, present), is_new })
+    let (levels, is_new, has_row) = (facts.levels, origin.is_new(), krate.is_some());
+    Ok(Known { limits, index_bytes, levels, details, dependencies: (dependencies, present), is_new, has_row })
 }
 
 /// The crates among these dependencies that are not in the registry. A crate exists from its first accepted version until

@@ -6,6 +6,7 @@ use super::commit_message::{commit_message, of_changes};
 use super::desired::{self, BySet, Desired, Session};
 use super::edited_file::{EditedFile, edit};
 use super::index_error::index_failed;
+use super::lost_rows;
 use super::subject::Subject;
 use crate::database::catalog::index_files::PendingCrate;
 use crate::database::catalog::versions::DesiredLine;
@@ -42,6 +43,8 @@ pub(super) enum File {
         lines: Vec<DesiredLine>,
         /// The size in bytes.
         size: usize,
+        /// Lines of versions that the database has lost.
+        kept: usize,
     },
 }
 
@@ -86,18 +89,23 @@ impl Written {
             }
         }
         let is_torn = !doubtful.is_empty();
+        // A file that a job names is rendered from its rows alone: that is how lines leave the index that cannot be restored.
+        let whole: BTreeSet<i32> = lines.iter().map(|line| line.crate_id).collect();
         lines.extend(session.lines(&doubtful)?);
         let mut rendered: BTreeMap<i32, CrateWritten> = BTreeMap::new();
         for line in lines {
             let name = line.crate_name.clone();
-            let fresh =
-                || CrateWritten { name, file: File::Rendered { lines: Vec::new(), size: 0 }, outcome: Ok(None) };
+            let fresh = || CrateWritten {
+                name,
+                file: File::Rendered { lines: Vec::new(), size: 0, kept: 0 },
+                outcome: Ok(None),
+            };
             if let File::Rendered { lines, .. } = &mut rendered.entry(line.crate_id).or_insert_with(fresh).file {
                 lines.push(line);
             }
         }
-        for krate in rendered.values_mut() {
-            changes.extend(krate.render(index, head)?);
+        for (id, krate) in &mut rendered {
+            changes.extend(krate.render(index, head, !whole.contains(id))?);
         }
         crates.append(&mut rendered);
         let by_path = crates.iter().map(|(&id, krate)| (index_path(&krate.name), id)).collect();
@@ -241,20 +249,24 @@ impl CrateWritten {
         pending.iter().map(|one| one.release_set).chain(lines.iter().map(|line| line.release_set))
     }
 
-    /// Renders the file from its rows alone. One that cannot be rendered is left out, so that it fails alone.
-    fn render(&mut self, index: &Index, head: &Head) -> Result<Option<Change>, JobError> {
-        let File::Rendered { lines, size } = &mut self.file else { return Ok(None) };
-        let content = match rendered(lines) {
+    /// Renders the file from its rows, and from the lines whose rows are lost unless these are to go. One that cannot be
+    /// rendered is left out, so that it fails alone.
+    fn render(&mut self, index: &Index, head: &Head, keeps_lost: bool) -> Result<Option<Change>, JobError> {
+        let File::Rendered { lines, size, kept } = &mut self.file else { return Ok(None) };
+        let mut content = match rendered(lines) {
             Ok(content) => content,
             Err(error) => {
                 self.outcome = Err(Unwritten { text: ErrorChain::of(&error).to_string(), is_outage: false });
                 return Ok(None);
             }
         };
-        *size = content.len();
         let path = index_path(&self.name);
         let before = index.read(head, &path).map_err(index_failed)?;
         let before = before.as_ref().map(|file| &file.content[..]);
+        if keeps_lost {
+            *kept = lost_rows::append(&mut content, lines, before.unwrap_or_default());
+        }
+        *size = content.len();
         let message = commit_message(&self.name, before, content.as_bytes());
         // Cargo takes an empty file for a crate without versions, and requests it again and again.
         let content = (!content.is_empty()).then(|| content.into());

@@ -4,26 +4,59 @@ use crate::redact;
 
 /// Timeouts after which a silent connection counts as broken. Without them, a wait for a server that lost its power
 /// ends with the system's timeouts, after hours. In seconds; `tcp_user_timeout` in milliseconds.
+///
+/// And a server on which nothing can be written, such as the standby of the one that is meant, is not connected to.
 const DEFAULTS: [(&str, &str); 5] = [
-    ("connect_timeout", "10"),
     ("keepalives_idle", "5"),
     ("keepalives_interval", "2"),
     ("keepalives_count", "3"),
     ("tcp_user_timeout", "10000"),
+    ("target_session_attrs", "read-write"),
 ];
+/// The time limit for a new connection, in seconds.
+const CONNECT: u64 = 10;
+/// The same for each of several servers: one that vanished must not keep a request from the next.
+const CONNECT_EACH: u64 = 3;
 
-/// Adds timeouts to a URL or keyword string. Its own values come later and have precedence.
-pub fn with_timeouts(url: &str) -> String {
+/// Adds timeouts to a URL or keyword string, and the demand for a server that can be written. Its own values come later
+/// and have precedence.
+pub fn with_defaults(url: &str) -> String {
+    let connect = if has_several_servers(url) { CONNECT_EACH } else { CONNECT };
+    let connect = ("connect_timeout", connect.to_string());
+    let others = DEFAULTS.map(|(name, value)| (name, value.to_owned()));
+    let parameters: Vec<String> =
+        std::iter::once(connect).chain(others).map(|(name, value)| format!("{name}={value}")).collect();
     if !is_url(url) {
-        let defaults = DEFAULTS.map(|(name, value)| format!("{name}={value} "));
-        return defaults.concat() + url;
+        return format!("{} {url}", parameters.join(" "));
     }
-    let defaults = DEFAULTS.map(|(name, value)| format!("{name}={value}")).join("&");
+    let defaults = parameters.join("&");
     match url.split_once('?') {
         None => format!("{url}?{defaults}"),
         Some((address, "")) => format!("{address}?{defaults}"),
         Some((address, given)) => format!("{address}?{defaults}&{given}"),
     }
+}
+
+/// Limits the wait for each server, whatever the URL or keyword string says itself.
+pub fn with_limit(url: &str, seconds: u64) -> String {
+    let limits = [("connect_timeout", seconds), ("tcp_user_timeout", seconds * 1000)];
+    let limits = limits.map(|(name, value)| format!("{name}={value}"));
+    let url = with_defaults(url);
+    if is_url(&url) { format!("{url}&{}", limits.join("&")) } else { format!("{url} {}", limits.join(" ")) }
+}
+
+/// Whether the URL or keyword string names several servers, of which one is the primary.
+fn has_several_servers(url: &str) -> bool {
+    if !is_url(url) {
+        let hosts = url.split_whitespace().filter(|part| part.starts_with("host=") || part.starts_with("hostaddr="));
+        return hosts.into_iter().any(|hosts| hosts.contains(','));
+    }
+    let (_, after_scheme) = url.split_once("://").unwrap_or_default();
+    let (address, parameters) = after_scheme.split_once('?').unwrap_or((after_scheme, ""));
+    let hosts = address.split('/').next().and_then(|authority| authority.rsplit('@').next());
+    let mut named = parameters.split('&').filter(|one| one.starts_with("host=") || one.starts_with("hostaddr="));
+    hosts.is_some_and(|hosts| hosts.contains(','))
+        || named.any(|hosts| hosts.contains(',') || hosts.to_ascii_lowercase().contains("%2c"))
 }
 
 /// What is wrong with a URL or keyword string that libpq would quote in its error, perhaps with a part of the password.
@@ -72,6 +105,10 @@ mod tests {
         assert_eq!(without_secrets("postgresql://me:secret@host:5432/db?password=x"), "postgresql://host:5432/db");
         assert_eq!(without_secrets("postgresql:///db"), "postgresql:///db");
         assert_eq!(without_secrets("host=h password=secret"), "the given address");
+        assert_eq!(
+            without_secrets("postgresql://me:secret@h1:5432,h2,[::1]:5433/db?password=x"),
+            "postgresql://h1:5432,h2,[::1]:5433/db"
+        );
     }
 
     #[test]
@@ -103,23 +140,52 @@ mod tests {
         {
             assert!(has_password(with), "{with}");
         }
-        for without in ["postgresql://u@h:5432/db", "postgresql:///db?host=/run", "host=h user=u"] {
+        for without in [
+            "postgresql://u@h:5432/db",
+            "postgresql:///db?host=/run",
+            "host=h user=u",
+            "postgresql://h1:5432,h2/db?user=a@b:c",
+        ] {
             assert!(!has_password(without), "{without}");
         }
     }
 
     #[test]
-    fn timeouts_come_before_the_values_of_the_url() {
-        let defaults =
-            "connect_timeout=10&keepalives_idle=5&keepalives_interval=2&keepalives_count=3&tcp_user_timeout=10000";
-        assert_eq!(with_timeouts("postgresql://u@h/db"), format!("postgresql://u@h/db?{defaults}"));
+    fn defaults_come_before_the_values_of_the_url() {
+        let defaults = "keepalives_idle=5&keepalives_interval=2&keepalives_count=3&tcp_user_timeout=10000&\
+                        target_session_attrs=read-write";
+        assert_eq!(with_defaults("postgresql://u@h/db"), format!("postgresql://u@h/db?connect_timeout=10&{defaults}"));
         assert_eq!(
-            with_timeouts("postgres://h/db?connect_timeout=3"),
-            format!("postgres://h/db?{defaults}&connect_timeout=3")
+            with_defaults("postgres://h/db?connect_timeout=3"),
+            format!("postgres://h/db?connect_timeout=10&{defaults}&connect_timeout=3")
         );
         assert_eq!(
-            with_timeouts("host=h dbname=db"),
-            "connect_timeout=10 keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=10000 host=h dbname=db"
+            with_defaults("host=h dbname=db"),
+            format!("connect_timeout=10 {} host=h dbname=db", defaults.replace('&', " "))
         );
+    }
+
+    #[test]
+    fn each_of_several_servers_has_less_time() {
+        for several in [
+            "postgresql://h1:5432,h2:5432/db",
+            "postgres://me:se,cret@h1,h2/db",
+            "postgresql:///db?host=/a,/b",
+            "postgresql:///db?host=h1%2ch2&port=1,2",
+            "host=h1,h2 dbname=db",
+        ] {
+            assert!(with_defaults(several).contains("connect_timeout=3"), "{several}");
+        }
+        for one in ["postgresql://me:se,cret@h/db", "postgresql://h/a,b?user=a,b", "host=h password=a,b"] {
+            assert!(with_defaults(one).contains("connect_timeout=10"), "{one}");
+        }
+    }
+
+    #[test]
+    fn a_limit_overrides_the_values_of_the_url() {
+        assert!(
+            with_limit("postgresql://h/db?connect_timeout=9", 5).ends_with("&connect_timeout=5&tcp_user_timeout=5000")
+        );
+        assert!(with_limit("host=h", 5).ends_with(" host=h connect_timeout=5 tcp_user_timeout=5000"));
     }
 }

@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 
 use super::resources::{self, Resources};
 use super::server::{Listener, Server, Site};
-use crate::database::Pool;
+use crate::database::{Pool, primary};
 use crate::jobs;
 use crate::process::CommandError;
 use crate::queue::measures;
@@ -44,6 +44,7 @@ pub fn install(pool: &Pool, resources: Resources) -> Result<Metrics, CommandErro
     web::measures::describe();
     fetch_metrics::describe();
     resources::describe();
+    primary::describe();
     std::thread::Builder::new().name("metrics".to_owned()).spawn({
         let handle = handle.clone();
         move || {

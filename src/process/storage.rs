@@ -1,6 +1,8 @@
 //! The data directory, database, index and crate store of a process.
 
-use diesel::{Connection, PgConnection, RunQueryDsl};
+use std::sync::Arc;
+
+use diesel::{PgConnection, RunQueryDsl};
 
 use super::data_dir::permissions;
 use super::data_dir::{self, DataDirLock};
@@ -8,13 +10,14 @@ use super::{hardening, pooler};
 use crate::config::storage::DataDir;
 use crate::config::{CrateStoreOptions, CrateStorePlace, IndexOptions, StorageOptions};
 use crate::crate_store::{CrateStore, S3Credentials, S3Settings};
+use crate::database::primary::NotThePrimary;
 use crate::database::upkeep::backup::major_version;
-use crate::database::{Pool, migrations};
+use crate::database::{Pool, Primary, migrations};
 use crate::full_disk;
 use crate::index::remote::Token;
 use crate::index::{Credentials, GitProgram, Index, Remote, RemoteOptions};
 use crate::postgres::embedded::{self, Cluster};
-use crate::postgres::url::{malformed, with_timeouts, without_secrets};
+use crate::postgres::url::{malformed, with_defaults, without_secrets};
 use crate::postgres::versions;
 use crate::process::CommandError;
 
@@ -37,6 +40,7 @@ pub struct Storage {
     /// The embedded PostgreSQL, if this process started it. Stopped before the lock is released.
     cluster: Option<Cluster>,
     lock: Option<DataDirLock>,
+    primary: Arc<Primary>,
 }
 
 impl Storage {
@@ -72,10 +76,14 @@ impl Storage {
         permissions::close(&data_dir)?;
         let lock = Some(data_dir::lock(&data_dir)?);
         Ok(match options.database_url() {
-            Some(url) => Self { data_dir, database_url: with_timeouts(&url), cluster: None, lock },
+            Some(url) => {
+                let primary = Arc::new(Primary::remembered_in(data_dir.primary_file()));
+                primary.remember();
+                Self { data_dir, database_url: with_defaults(&url), cluster: None, lock, primary }
+            }
             None => {
                 let cluster = Cluster::start(&cluster_options(options, &data_dir, throwaway))?;
-                Self { data_dir, database_url: cluster.url(), cluster: Some(cluster), lock }
+                Self { data_dir, database_url: cluster.url(), cluster: Some(cluster), lock, primary: Arc::default() }
             }
         })
     }
@@ -84,7 +92,7 @@ impl Storage {
     pub fn attach(options: &StorageOptions) -> Result<Self, CommandError> {
         let data_dir = options.data_dir()?;
         let database_url = match options.database_url() {
-            Some(url) => with_timeouts(&url),
+            Some(url) => with_defaults(&url),
             None if !data_dir.path().is_dir() => return Err(no_registry(&data_dir)),
             None => embedded::attach(data_dir.path())?.ok_or_else(|| {
                 CommandError::new(format!(
@@ -94,7 +102,11 @@ impl Storage {
             })?,
         };
         full_disk::watch(data_dir.path());
-        let storage = Self { data_dir, database_url, cluster: None, lock: None };
+        let primary = match options.database_url() {
+            Some(_) => Primary::remembered_in(data_dir.primary_file()),
+            None => Primary::default(),
+        };
+        let storage = Self { data_dir, database_url, cluster: None, lock: None, primary: Arc::new(primary) };
         migrations::check(&mut storage.connect()?)?;
         Ok(storage)
     }
@@ -124,12 +136,17 @@ impl Storage {
         if self.is_embedded() { Ok(()) } else { pooler::refuse_shared_sessions(&self.database_url) }
     }
 
+    /// Remembers the primary of an external database in the data directory, for a process that goes on running.
+    pub fn remember_primary(&self) {
+        self.primary.remember();
+    }
+
     pub fn connect(&self) -> Result<PgConnection, CommandError> {
-        connect(&self.database_url)
+        open(&self.database_url, &self.primary)
     }
 
     pub fn pool(&self, options: &StorageOptions) -> Pool {
-        Pool::live(&self.database_url, options.database_pool_size)
+        Pool::of_primary(&self.database_url, options.database_pool_size, Arc::clone(&self.primary))
     }
 
     /// Refuses to start if the database allows fewer connections than the process may need.
@@ -332,12 +349,20 @@ pub fn lock_stopped(options: &StorageOptions) -> Result<(embedded::Options, Data
 
 /// Opens a session. A server that is too old for the registry's statements is refused.
 pub fn connect(database_url: &str) -> Result<PgConnection, CommandError> {
+    open(database_url, &Primary::default())
+}
+
+fn open(database_url: &str, primary: &Primary) -> Result<PgConnection, CommandError> {
     if let Some(remedy) = malformed(database_url) {
         return Err(CommandError::new(format!("cannot read the database URL: {remedy}")));
     }
-    let mut connection = PgConnection::establish(database_url).map_err(|error| {
+    let (mut connection, _) = primary.open(database_url).map_err(|error| {
+        let reason = match error {
+            NotThePrimary::Connect(error) => error.to_string(),
+            refused => refused.to_string(),
+        };
         // Messages of libpq have several lines.
-        let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
         CommandError::new(format!("cannot reach the database at {}: {reason}", without_secrets(database_url)))
     })?;
     let major = major_version(&mut connection)?;

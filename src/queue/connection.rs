@@ -23,6 +23,11 @@ pub trait ConnectionSource: Send + Sync + 'static {
 pub trait Lend: Send {
     /// Calls `with` once.
     fn lend(&mut self, with: &mut dyn FnMut(&mut PgConnection));
+
+    /// Whether another server has replaced the connection's: then the rows that it shows may be out of date.
+    fn is_outdated(&self) -> bool {
+        false
+    }
 }
 
 /// [`Lend`] for closures with a result.

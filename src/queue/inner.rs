@@ -1,6 +1,7 @@
 //! What the threads of a runner share.
 
 use super::connection::ConnectionSource;
+use super::outage_log::OutageLog;
 use super::registry::{Group, Registry};
 use super::settings::Settings;
 use super::wakeup::{Completions, Wakeups};
@@ -16,6 +17,7 @@ pub(super) struct Inner<Env> {
     pub worker: String,
     pub settings: Settings,
     pub pool: WorkerPool,
+    pub outages: OutageLog,
 }
 
 impl<Env: 'static> Inner<Env> {

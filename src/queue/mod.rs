@@ -92,6 +92,7 @@ mod helper;
 mod inner;
 mod job_error;
 mod known_kinds;
+mod outage_log;
 mod performing;
 mod record;
 mod runner_error;

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use super::connection::ConnectionSource;
 use super::cycle::Cycle;
 use super::inner::Inner;
+use super::outage_log::OutageLog;
 use super::record::Drained;
 use super::registry::{Registry, Workers};
 use super::runner_error::RunnerError;
@@ -53,6 +54,7 @@ impl<Env: Send + Sync + 'static> Runner<Env> {
                 worker: worker.into(),
                 settings: Settings::default(),
                 pool: WorkerPool::default(),
+                outages: OutageLog::default(),
             }),
         }
     }

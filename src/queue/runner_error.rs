@@ -7,6 +7,8 @@ pub enum RunnerError {
     Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("a statement of the queue failed")]
     Database(#[from] diesel::result::Error),
+    #[error("the connection is one to a former primary of the database")]
+    Outdated,
     #[error("this worker was cut off and replaced")]
     CutOff,
     #[error(transparent)]

@@ -223,6 +223,9 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
                 .execute(connection)
         })?;
         loop {
+            if connection.is_outdated() {
+                return Err(RunnerError::Outdated);
+            }
             if connection.with(|connection| lock_by_name(connection, SWEEP_LOCK))? {
                 let began = Instant::now();
                 let policy_of = |kind: &str| self.registry.policy_of(kind);

@@ -70,10 +70,19 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
                     if let Some(full) = FullDisk::behind(&error) {
                         full.report(&ErrorChain::of(&error));
                     }
-                    tracing::warn!(
-                        queue, failures, error = %ErrorChain::of(&error),
-                        "a worker failed and connects again in {wait:?}"
-                    );
+                    let chain = ErrorChain::of(&error);
+                    match error {
+                        RunnerError::Connect(_) if !self.outages.is_due() => {
+                            tracing::debug!(queue, failures, error = %chain, "a worker connects again in {wait:?}");
+                        }
+                        RunnerError::Connect(_) => {
+                            tracing::warn!(queue, error = %chain, "workers cannot connect to the database, and try again");
+                        }
+                        _ => tracing::warn!(
+                            queue, failures, error = %chain,
+                            "a worker failed and connects again in {wait:?}"
+                        ),
+                    }
                     self.pool.pause(wait);
                 }
             }
@@ -87,11 +96,15 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         let session =
             connection.with(|connection| session::prepare(connection, &self.worker, queue, &self.settings))?;
         slot.session.store(session, Ordering::SeqCst);
+        self.outages.is_over();
         let mut may_claim = self.registry.workers_of(queue) != Workers::OneInAll;
         let mut only_worker = None;
         let mut plans = Plans::fresh();
         while !self.pool.is_stopping() {
             let ticket = self.wakeups.ticket(queue);
+            if connection.is_outdated() {
+                return Err(RunnerError::Outdated);
+            }
             if !may_claim {
                 slot.enter_database()?;
                 may_claim = connection.with(|connection| lock_by_name(connection, queue))?;

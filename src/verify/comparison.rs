@@ -188,9 +188,12 @@ fn fields_differing(version: &VersionState, line: &Line<'_>) -> Option<Differenc
     })
 }
 
+/// The state of a yanked version in a [`Difference`].
+pub const YANKED: &str = "yanked";
+
 fn yank_states(version: &VersionState, shown: bool) -> Option<Difference> {
     let name = |yanked: Option<bool>| match yanked {
-        Some(true) => "yanked",
+        Some(true) => YANKED,
         Some(false) => "not yanked",
         None => "queued",
     };

@@ -33,6 +33,7 @@ pub fn of(refusal: &ChangeRefusal) -> StatusCode {
         Refused::AlreadyDeleted { .. } | Refused::Duplicate { .. } | Refused::NameOfDeleted { .. } => {
             StatusCode::CONFLICT
         }
+        Refused::LostCrate(_) | Refused::LostVersion { .. } => StatusCode::CONFLICT,
         // As crates.io answers.
         Refused::DeletionTooLate { .. } | Refused::HasDependents { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Refused::Staged { .. } | Refused::NameStaged { .. } | Refused::NeedsApproval { .. } => StatusCode::CONFLICT,

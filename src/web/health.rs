@@ -62,6 +62,16 @@ struct Report {
     index: PartState,
     store: PartState,
     worker: PartState,
+    /// What is wrong, for the log: it may name hosts.
+    #[serde(skip)]
+    problems: Vec<Problem>,
+}
+
+/// What is wrong with a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Problem {
+    part: &'static str,
+    text: String,
 }
 
 /// The state of a part.
@@ -96,7 +106,7 @@ impl Report {
     fn of(parts: [PartState; 4]) -> Self {
         let [database, index, store, worker] = parts;
         let status = if parts.into_iter().all(PartState::is_good) { "ready" } else { "not ready" };
-        Self { status, database, index, store, worker }
+        Self { status, database, index, store, worker, problems: Vec::new() }
     }
 
     /// Logs a change. A registry that starts becomes ready a moment after its first answer, so that is no warning.
@@ -112,7 +122,12 @@ impl Report {
         let parts =
             [("database", self.database), ("index", self.index), ("store", self.store), ("worker", self.worker)];
         let troubled = parts.into_iter().filter(|(_, state)| !state.is_good());
-        troubled.map(|(part, state)| format!("{part}: {}", state.as_str())).collect::<Vec<_>>().join(", ")
+        let described = troubled.map(|(part, state)| {
+            let known = self.problems.iter().find(|problem| problem.part == part);
+            let problem = known.map_or(String::new(), |problem| format!(" ({})", problem.text));
+            format!("{part}: {}{problem}", state.as_str())
+        });
+        described.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -171,8 +186,10 @@ impl Health {
         let (sender, receiver) = oneshot::channel();
         let thread = std::thread::Builder::new().name("health".to_owned());
         let started = thread.spawn(move || {
-            let (database, others) = checked.database(worker.is_none());
-            let report = Report::of([database, checked.index(), checked.store(), worker.unwrap_or(others)]);
+            let mut problems = Vec::new();
+            let (database, others) = checked.database(worker.is_none(), &mut problems);
+            let (index, store) = (checked.index(&mut problems), checked.store(&mut problems));
+            let report = Report { problems, ..Report::of([database, index, store, worker.unwrap_or(others)]) };
             drop(guard);
             // The receiver is gone when the request has timed out.
             let _ = sender.send(report);
@@ -204,7 +221,7 @@ impl Drop for Checking {
 
 impl Checked {
     /// The database, and the workers of other processes, for which it is asked if this process has none.
-    fn database(&self, asks_for_workers: bool) -> (PartState, PartState) {
+    fn database(&self, asks_for_workers: bool, problems: &mut Vec<Problem>) -> (PartState, PartState) {
         let selected = self.pool.with_within(PATIENCE / 2, |connection| {
             diesel::sql_query("SELECT 1").execute(connection)?;
             if asks_for_workers { trouble::workers(connection) } else { Ok(Vec::new()) }
@@ -212,32 +229,35 @@ impl Checked {
         let error = match &selected {
             Ok(Ok(workers)) if workers.is_empty() => return (PartState::Ok, PartState::None),
             Ok(Ok(_)) => return (PartState::Ok, PartState::Elsewhere),
-            Ok(Err(error)) => failed("database", ErrorChain::of(error)),
-            Err(error) => failed("database", ErrorChain::of(error)),
+            Ok(Err(error)) => failed("database", ErrorChain::of(error), problems),
+            Err(error) => failed("database", ErrorChain::of(error), problems),
         };
         (error, error)
     }
 
-    fn index(&self) -> PartState {
+    fn index(&self, problems: &mut Vec<Problem>) -> PartState {
         // Not what memory has.
         let index = self.view.index().on_disk();
         match index.head().and_then(|head| index.find(&head, ConfigJson::PATH)) {
             Ok(Some(_)) => PartState::Ok,
-            Ok(None) => failed("index", "it has no config.json"),
-            Err(error) => failed("index", ErrorChain::of(&error)),
+            Ok(None) => failed("index", "it has no config.json", problems),
+            Err(error) => failed("index", ErrorChain::of(&error), problems),
         }
     }
 
-    fn store(&self) -> PartState {
+    fn store(&self, problems: &mut Vec<Problem>) -> PartState {
         match self.crate_store.check() {
             Ok(()) => PartState::Ok,
-            Err(error) => failed("store", ErrorChain::of(&error)),
+            Err(error) => failed("store", ErrorChain::of(&error), problems),
         }
     }
 }
 
-fn failed(part: &str, error: impl Display) -> PartState {
-    tracing::debug!(part, %error, "not ready");
+fn failed(part: &'static str, error: impl Display, problems: &mut Vec<Problem>) -> PartState {
+    // Messages of libpq have several lines.
+    let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    tracing::debug!(part, error = text, "not ready");
+    problems.push(Problem { part, text });
     PartState::Failed
 }
 

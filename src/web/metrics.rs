@@ -227,12 +227,13 @@ fn read_on_request(
 
 fn read(pool: &Pool, connection: &mut Option<Dedicated>, known: &KnownKinds) -> Result<Found, String> {
     let connection = match connection {
-        Some(connection) => connection,
-        None => {
+        Some(connection) if !connection.is_outdated() => connection,
+        _ => {
             let mut opened = pool.dedicated().map_err(|error| error.to_string())?;
-            if let Dedicated::Own(connection) = &mut opened {
+            if matches!(opened, Dedicated::Own(_)) {
                 let set_up = "SET application_name = 'supercargo metrics'; SET statement_timeout = '3s'";
-                connection.batch_execute(set_up).map_err(|error| error.to_string())?;
+                let set = opened.with(|connection| connection.batch_execute(set_up));
+                set.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
             }
             connection.insert(opened)
         }

@@ -77,6 +77,7 @@ fn strike(chance: &mut StdRng, world: &World, tally: &mut Tally) {
             tally.struck("worker stopped for seconds");
         }
         (46..50, _) if world.kill_postgres() => tally.struck("PostgreSQL killed"),
+        (46..50 | 60..74, _) if world.fail_over() => tally.struck("primary killed and standby promoted"),
         (50..60, _) if end_sessions(world) => tally.struck("sessions ended"),
         (60..70, _) => {
             if let Some(proxy) = &world.proxy {

@@ -1,5 +1,5 @@
 //! Random runs: eight clients publish, yank, unyank, change owners, download, and stage, approve and reject release sets or
-//! let them expire. Meanwhile serve, workers and PostgreSQL are killed and started again, connections are cut, the index's
+//! let them expire. Meanwhile serve, workers and PostgreSQL are killed and started again, a standby is promoted, connections are cut, the index's
 //! remote refuses, processes are stopped and fail points fire. Then everything is made good, and what was answered is held
 //! against what the registry shows.
 //!

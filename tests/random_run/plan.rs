@@ -14,7 +14,9 @@ pub enum Shape {
     Private,
     /// `serve --no-worker`, two workers, and a PostgreSQL behind a network.
     Apart,
-    /// The same on machines of their own, that is, with data directories of their own; the index is at a remote.
+    /// The same, where PostgreSQL has a synchronous standby and no network in between.
+    Standby,
+    /// The same as `Apart` on machines of their own, that is, with data directories of their own; the index is at a remote.
     Machines,
 }
 
@@ -33,6 +35,7 @@ impl Plan {
         let shape = match seed % 4 {
             0 => Shape::Private,
             1 | 2 => Shape::Machines,
+            _ if seed % 8 == 3 => Shape::Standby,
             _ => Shape::Apart,
         };
         let publish_wait = ["0s", "50ms", "1s"][chance.random_range(0..3)];

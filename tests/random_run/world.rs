@@ -14,6 +14,7 @@ use supercargo::postgres::embedded::{self, Cluster};
 use crate::plan::{CLIENTS, Plan, Shape};
 use crate::support::process::{succeeded, supercargo};
 use crate::support::proxy::Proxy;
+use crate::support::standby::{Pair, Replication};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -24,6 +25,10 @@ pub struct World {
     /// Unless serve has its own; the cluster is started again by its supervisor when it was killed.
     cluster: Option<Cluster>,
     pub proxy: Option<Proxy>,
+    /// The servers of a database with a standby.
+    pair: Option<Mutex<Pair>>,
+    /// What `--database-url` gets; the embedded database if there is none.
+    external_url: Option<String>,
     serve: Mutex<Option<Child>>,
     workers: Mutex<Vec<Option<Child>>>,
     url: RwLock<String>,
@@ -35,15 +40,19 @@ impl World {
     pub fn start(plan: &Plan) -> Self {
         let directory = tempfile::Builder::new().prefix("random-run-").tempdir().unwrap();
         open_for_passing(directory.path());
-        let cluster = (plan.shape != Shape::Private).then(|| {
+        let pair = (plan.shape == Shape::Standby).then(|| Pair::start(Replication::Synchronous));
+        let cluster = matches!(plan.shape, Shape::Apart | Shape::Machines).then(|| {
             let data_dir = directory.path().join("database");
             fs::create_dir(&data_dir).unwrap();
             open_for_passing(&data_dir);
             Cluster::start(&embedded::Options { data_dir, postgres_bin_dir: None, os_user: None, throwaway: true })
                 .unwrap()
         });
+        let proxy = cluster.as_ref().map(|cluster| Proxy::before(&cluster.url()));
         let mut world = Self {
-            proxy: cluster.as_ref().map(|cluster| Proxy::before(&cluster.url())),
+            external_url: proxy.as_ref().map(Proxy::url).or_else(|| pair.as_ref().map(Pair::url)),
+            proxy,
+            pair: pair.map(Mutex::new),
             cluster,
             directory,
             shape: plan.shape,
@@ -88,9 +97,10 @@ impl World {
 
     /// The database without anything in between.
     pub fn database_url(&self) -> Option<String> {
-        match &self.cluster {
-            Some(cluster) => Some(cluster.url()),
-            None => embedded::attach(&self.data_dir()).ok().flatten(),
+        match (&self.cluster, &self.pair) {
+            (Some(cluster), _) => Some(cluster.url()),
+            (None, Some(_)) => self.external_url.clone(),
+            (None, None) => embedded::attach(&self.data_dir()).ok().flatten(),
         }
     }
 
@@ -107,8 +117,8 @@ impl World {
     fn command_in(&self, subcommand: &str, data_dir: &Path) -> Command {
         let mut command = supercargo();
         command.args(subcommand.split(' ')).env("SUPERCARGO_LOG", "info").arg("--data-dir").arg(data_dir);
-        if let Some(proxy) = &self.proxy {
-            command.args(["--database-url", &proxy.url()]);
+        if let Some(url) = &self.external_url {
+            command.args(["--database-url", url]);
         }
         command
     }
@@ -211,10 +221,21 @@ impl World {
 
     /// Kills the postmaster without a word; false if there is none at the moment.
     pub fn kill_postgres(&self) -> bool {
+        if self.pair.is_some() {
+            return false;
+        }
         let home = if self.shape != Shape::Private { self.directory.path().join("database") } else { self.data_dir() };
         let Ok(text) = fs::read_to_string(home.join("postgres/postmaster.pid")) else { return false };
         let Some(Ok(number)) = text.lines().next().map(str::parse) else { return false };
         kill(Pid::from_raw(number), Signal::SIGKILL).is_ok()
+    }
+
+    /// Kills the primary and promotes its standby, and makes another standby; false without one.
+    pub fn fail_over(&self) -> bool {
+        self.pair.as_ref().is_some_and(|pair| {
+            pair.lock().unwrap().fail_over();
+            true
+        })
     }
 
     /// The repository that the machines share.
@@ -322,6 +343,7 @@ impl World {
         }
         drop(self.proxy.take());
         drop(self.cluster.take());
+        drop(self.pair.take());
         if !is_good {
             self.directory.disable_cleanup(true);
             println!("what is left of it: {}", self.directory.path().display());

@@ -127,6 +127,7 @@ impl World {
         let repairs = Repairs {
             mirror: None,
             owners: owners.into_iter().collect(),
+            yanks_from_index: false,
             retry_dead,
             actor: Actor::operator("op@host".to_owned()),
             perform: &perform,

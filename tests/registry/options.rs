@@ -25,6 +25,7 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
             "mirror",
             "token-file",
             "owner",
+            "yanks-from-index",
             "retry-dead",
             "json",
         ],

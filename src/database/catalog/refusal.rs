@@ -16,7 +16,7 @@ use crate::database::access::rate_limits::RateLimited;
 use crate::database::access::users::{Inactive, User};
 use crate::package::characters::{HiddenCharacter, check_line};
 use crate::package::limits::LimitError;
-use crate::package::{CrateName, Version};
+use crate::package::{Checksum, CrateName, Version};
 
 /// The most owners that a request may name.
 pub const MAX_NAMED: usize = 100;
@@ -139,6 +139,17 @@ pub enum ChangeRefusal {
     NotTrustedForNew { name: CrateName, login: String },
     #[error(transparent)]
     Publisher(#[from] PublisherRefusal),
+    #[error(
+        "the crate `{0}` is in the index of this registry and not in its database, which has lost its latest changes: ask the \
+         registry's operator to restore it with `supercargo verify --repair`, then try again"
+    )]
+    LostCrate(CrateName),
+    #[error(
+        "`{name}@{num}` is in the index of this registry, with the checksum {in_index}, and not in its database, which has lost its \
+         latest changes: publish the same crate file again (this one has {given}), publish another number, or ask the \
+         registry's operator to restore it with `supercargo verify --repair`"
+    )]
+    LostVersion { name: CrateName, num: Version, in_index: Checksum, given: Checksum },
     #[error("{}", duplicate(.name, .given, .existing))]
     Duplicate { name: CrateName, given: Version, existing: Box<VersionStatus> },
     #[error(

@@ -150,6 +150,14 @@ pub fn set_size(connection: &mut PgConnection, version_id: i32, size: i64) -> Qu
     diesel::update(versions::table.find(version_id)).set(versions::size.eq(size)).execute(connection).map(drop)
 }
 
+/// Sets the desired yank state of a version, without a message. The caller holds the lock of the crate's row.
+pub fn set_desired_yanked(connection: &mut PgConnection, version_id: i32, yanked: bool) -> QueryResult<()> {
+    diesel::update(versions::table.find(version_id))
+        .set((versions::desired_yanked.eq(yanked), versions::yank_message.eq(None::<String>)))
+        .execute(connection)
+        .map(drop)
+}
+
 /// Sets the index line of a version, and these fields of the part of its manifest that the API returns. The
 /// caller holds the lock of the crate's row.
 pub fn set_index_line(

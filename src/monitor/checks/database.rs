@@ -12,6 +12,7 @@ use crate::config::StorageOptions;
 use crate::config::storage::DataDir;
 use crate::monitor::error::MonitorError;
 use crate::postgres::embedded;
+use crate::postgres::url::with_limit;
 
 const DATABASE: &str = "database";
 
@@ -64,15 +65,6 @@ impl Source {
             None => Box::new(finding),
         }
     }
-}
-
-/// Appends the time limit to the URL. libpq uses the last value of a parameter, so this one overrides the URL's own.
-fn with_limit(url: &str, seconds: u64) -> String {
-    if !url.starts_with("postgresql://") && !url.starts_with("postgres://") {
-        return format!("{url} connect_timeout={seconds}");
-    }
-    let separator = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{separator}connect_timeout={seconds}&tcp_user_timeout={}", seconds * 1000)
 }
 
 pub fn reachable() -> Finding {

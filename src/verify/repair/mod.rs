@@ -68,6 +68,7 @@ fn repair_one(
             Ok(Outcome::Left(difference.kind.remedy().to_owned()))
         }
         Kind::RemoteDiffers => Ok(index_files::follow_remote(context)),
+        Kind::YankedDiffers if repairs.yanks_from_index => rows::take_yank_state(context, repairs, difference),
         Kind::ManifestDiffers => lines::restore(context, repairs, difference),
         Kind::UnknownCommit => rows::set_commit(context, repairs, difference),
         Kind::DerivedDiffers => rows::derive(context, repairs, difference),

@@ -11,6 +11,8 @@ pub struct Repairs<'a> {
     pub mirror: Option<Mirror>,
     /// Owners of restored crates whose own owners are not known.
     pub owners: Vec<Owner>,
+    /// Takes yank states from the index: the database has lost its latest changes.
+    pub yanks_from_index: bool,
     /// Requeues dead jobs.
     pub retry_dead: bool,
     pub actor: Actor,

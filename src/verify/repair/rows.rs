@@ -3,6 +3,7 @@
 use diesel::Connection;
 use serde_json::json;
 
+use super::index_files::request;
 use super::outcome::Outcome;
 use super::repairs::Repairs;
 use crate::database::access::audit::{Action, Event};
@@ -10,6 +11,7 @@ use crate::database::catalog::{crates, dependents, descriptions, versions};
 use crate::database::upkeep::registry_count_states;
 use crate::jobs::describing;
 use crate::package::{CrateName, Version};
+use crate::verify::comparison::YANKED;
 use crate::verify::context::Context;
 use crate::verify::difference::Difference;
 use crate::verify::error::VerifyError;
@@ -27,6 +29,23 @@ pub fn set_commit(
     let id = difference.subject.version_id.unwrap_or_default();
     change(context, repairs, difference, |connection| versions::set_commit(connection, id, &head))?;
     Ok(Outcome::Done(format!("the database now names the commit {head}, which shows the version")))
+}
+
+/// Sets the desired yank state of a version to the one that the index shows, and requests a job that notes the effective one.
+pub fn take_yank_state(
+    context: &Context<'_>,
+    repairs: &Repairs<'_>,
+    difference: &Difference,
+) -> Result<Outcome, VerifyError> {
+    let Some(path) = &difference.path else {
+        return Ok(Outcome::Left("the index file of this difference is not known".to_owned()));
+    };
+    let id = difference.subject.version_id.unwrap_or_default();
+    let yanked = difference.found == YANKED;
+    change(context, repairs, difference, |connection| versions::set_desired_yanked(connection, id, yanked))?;
+    // One that was requested before may have read the former state.
+    let job = request(context, repairs, path)?;
+    Ok(Outcome::Requested(job, "the database now has the yank state of the index".to_owned()))
 }
 
 /// Writes the columns that are derived from a crate's versions.

@@ -90,6 +90,7 @@ pub fn of_change(refusal: &ChangeRefusal) -> &'static str {
         | Refused::TeamCannotDelete { .. }
         | Refused::OwnersCannotDelete { .. } => "not_owner",
         Refused::DeletionTooLate { .. } | Refused::HasDependents { .. } => "conflict",
+        Refused::LostCrate(_) | Refused::LostVersion { .. } => "lost_rows",
         Refused::OnlyAdmins { .. } => "only_admins",
         Refused::OnlyTrusted { .. }
         | Refused::NotTrusted { .. }

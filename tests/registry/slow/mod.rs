@@ -5,6 +5,7 @@ mod crash_matrix;
 mod crashes;
 mod database_upgrade;
 mod disk_full;
+mod failover;
 mod import_healing;
 mod importing;
 mod pooler;

@@ -21,6 +21,7 @@
 //! | certificates | [`tls::Authority`] |
 //! | a reverse proxy | [`nginx::Nginx`] |
 //! | remotes of the index: by path, by http, by ssh | [`git_remote`], [`git_http`], [`git_ssh`] |
+//! | a primary of PostgreSQL and its standby | [`standby::Pair`] |
 //! | a connection pooler before PostgreSQL | [`pgbouncer::PgBouncer`] |
 //! | servers of several versions of PostgreSQL | [`postgresql`] |
 //! | what another user of the machine can do | [`other_user`] |
@@ -56,6 +57,7 @@ pub mod recorder;
 pub mod s3;
 pub mod server_sent;
 pub mod small_disk;
+pub mod standby;
 pub mod tar_readers;
 pub mod tls;
 pub mod webhook_receiver;

@@ -27,6 +27,7 @@ use crate::database::staging::SetName;
 use crate::fault;
 use crate::full_disk;
 use crate::index::entry::Entry;
+use crate::jobs::lost_rows::TakenPlaces;
 use crate::jobs::publish_judgement::Destination;
 use crate::jobs::publish_version::{self, Requested};
 use crate::jobs::staging::create;
@@ -260,6 +261,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Option<Accepted>, A
     let request = package::frame(body, &Limits { max_crate, ..settings.limits.clone() })?;
     let (name, num) = (request.name(), request.version());
     let dependencies = request.metadata().deps.iter().map(|dependency| &*dependency.name);
+    let taken = TakenPlaces::of(app.index.view.index())?;
     let checked = app.pool.with(|connection| {
         publish_version::check(connection, (name, num), dependencies, (caller, &settings.admission), Destination::Index)
     })?;
@@ -267,6 +269,9 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Option<Accepted>, A
         Err(RequestError::Refused(ChangeRefusal::NeedsApproval { .. })) => return Ok(None),
         checked => checked?,
     };
+    if let Some(refusal) = taken.refusal((name, num), request.checksum(), &known)? {
+        return Err(refusal.into());
+    }
     fault::point("request.read")?;
     let limits = known.limits.over(&settings.limits);
     let begun = storing::begin(app, caller, &request, &known);

@@ -11,6 +11,7 @@ use crate::database::staging::sets;
 use crate::database::staging::{SetName, staged};
 use crate::fault;
 use crate::index::entry::Entry;
+use crate::jobs::lost_rows::TakenPlaces;
 use crate::jobs::publish_judgement::Destination;
 use crate::jobs::staging::end::remove_files;
 use crate::jobs::staging::stage::{self, Into, Staged};
@@ -37,6 +38,7 @@ pub(super) fn accept(
         Some(set) => set.clone(),
         None => own_set(app, (name, num), caller)?,
     };
+    let taken = TakenPlaces::of(app.index.view.index())?;
     let (known, siblings) = app.pool.with(|connection| {
         let siblings = siblings_in(connection, set)?;
         let destination = Destination::Set(set);
@@ -44,6 +46,9 @@ pub(super) fn accept(
         let known = publish_version::check(connection, (name, num), dependencies, requester, destination)?;
         Ok::<_, RequestError>((known, siblings))
     })??;
+    if let Some(refusal) = taken.refusal((name, num), request.checksum(), &known)? {
+        return Err(refusal.into());
+    }
     fault::point("request.read")?;
     let limits = known.limits.over(&settings.limits);
     let begun = storing::begin(app, caller, &request, &known);
