@@ -141,8 +141,8 @@ impl<'a, J: Job> Enqueue<'a, J> {
         let notification = if self.quietly { "" } else { ", pg_notify($10, '')" };
         let statement = statement(format!(
             "WITH requested AS (
-                SELECT $1 AS queue, $2 AS kind, $3 AS key, $4 AS payload, $5 AS priority, $6 AS requested_by, $7 AS request_id, $9 AS traceparent,
-                       clock_timestamp() + $8 * interval '1 millisecond' AS run_at),
+                SELECT $1 AS queue, $2 AS kind, $3 AS key, $4 AS payload, $5 AS priority, $6 AS requested_by, $7 AS request_id, $8 AS traceparent,
+                       clock_timestamp() + $9 * interval '1 millisecond' AS run_at),
              added AS (
                 INSERT INTO jobs (queue, kind, key, payload, priority, requested_by, request_id, traceparent, run_at, turn, lap)
                 SELECT queue, kind, key, payload, priority, requested_by, request_id, traceparent, run_at, {turn}, {NEXT_LAP} FROM requested
@@ -156,8 +156,8 @@ impl<'a, J: Job> Enqueue<'a, J> {
         .bind::<SmallInt, _>(self.priority)
         .bind::<Nullable<Text>, _>(self.requested_by)
         .bind::<Nullable<Text>, _>(self.request_id)
-        .bind::<BigInt, _>(milliseconds(self.delay))
-        .bind::<Nullable<Text>, _>(trace::current());
+        .bind::<Nullable<Text>, _>(trace::current())
+        .bind::<BigInt, _>(milliseconds(self.delay));
         let row: IdRow = if self.quietly {
             statement.get_result(connection)?
         } else {
