@@ -15,6 +15,7 @@ mod redact;
 mod replace_file;
 mod statement;
 mod subprocess;
+mod trace;
 pub mod webhook;
 
 // L1: one external thing each; none uses another

@@ -30,6 +30,7 @@ use crate::config::{Command, LoadError, Loaded, fail_points, load};
 use crate::fault;
 use crate::process::operator_command::end_with_the_pipe;
 use crate::process::reporting::{self, Reporting};
+use crate::process::telemetry::Telemetry;
 use crate::process::{hardening, log};
 
 /// Runs the command of this process. An error is one sentence on standard error and exit code 1; wrong arguments and a
@@ -54,9 +55,16 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
     if cli.reports().is_some() {
         reporting::log_panics();
     }
-    let started =
-        log::start(&cli.log, reporting.as_ref().map(Reporting::layer)).and_then(|()| Ok(fault::arm(&fail_points())?));
-    for warning in &loaded.config.warnings {
+    let (telemetry, warnings) = match cli.telemetry().map(Telemetry::start).transpose() {
+        Ok(started) => started.unzip(),
+        Err(error) => {
+            complain!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let layers = (reporting.as_ref().map(Reporting::layer), telemetry.as_ref().and_then(Telemetry::layer));
+    let started = log::start(&cli.log, layers.0, layers.1).and_then(|()| Ok(fault::arm(&fail_points())?));
+    for warning in loaded.config.warnings.iter().chain(warnings.iter().flatten()) {
         tracing::warn!("{warning}");
     }
     let done = started.and_then(|()| match loaded.cli.command {
@@ -89,6 +97,9 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
         }
         Command::Jobs(command) => end_with_the_pipe().and_then(|()| jobs::jobs(command)).map(|()| ExitCode::SUCCESS),
     });
+    if let Some(telemetry) = telemetry {
+        telemetry.close();
+    }
     if let Some(reporting) = reporting {
         reporting.close();
     }

@@ -32,6 +32,7 @@ use crate::process::server::{Listener, Server, Site};
 use crate::process::setup::{config_json, ensure_admin, ensure_config_json, refuse_lost_index};
 use crate::process::signals::Signals;
 use crate::process::storage::{StoreRole, database_name, git_program};
+use crate::process::telemetry::MetricsExport;
 use crate::process::tls::Certificate;
 use crate::process::workers::{Following, Shared, Workers};
 use crate::process::{CommandError, Storage, upstreams};
@@ -159,6 +160,7 @@ struct Serving {
     counting: Counting,
     logging: Logging,
     working: Workers,
+    exporting: Option<MetricsExport>,
     pool: Pool,
 }
 
@@ -172,6 +174,7 @@ impl Serving {
         certificate: Option<&Certificate>,
     ) -> Result<Self, CommandError> {
         let metrics = metrics::install(&shared.pool, Resources::of(storage, &shared.crate_store, certificate))?;
+        let exporting = MetricsExport::start(&options.work.otlp, &metrics)?;
         let connections = Connections::of(options);
         let settings = settings(options, storage, &place, &connections, &listeners.requests)?;
         let takes_jobs = (!options.no_worker).then_some(&options.work);
@@ -213,6 +216,7 @@ impl Serving {
             counting,
             logging,
             working,
+            exporting,
             pool,
         })
     }
@@ -229,6 +233,9 @@ impl Serving {
         self.working.stop();
         let left = until.saturating_duration_since(Instant::now()).max(LAST_SCRAPE.min(grace));
         let measured = self.metrics.map_or(Ok(()), |server| server.stop(left));
+        if let Some(exporting) = self.exporting {
+            exporting.close();
+        }
         self.pool.close();
         served.and(said).and(measured)
     }

@@ -9,6 +9,7 @@ use crate::process::resources::Resources;
 use crate::process::server::Listener;
 use crate::process::signals::Signals;
 use crate::process::storage::{StoreRole, database_name};
+use crate::process::telemetry::MetricsExport;
 use crate::process::workers::{Following, Shared, Workers};
 use crate::process::{CommandError, Storage};
 use crate::process::{memory, metrics};
@@ -35,12 +36,15 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     let pool = storage.pool(&options.storage);
     let crate_store = storage.crate_store(&options.crate_store, StoreRole::Reads)?;
     let health = Health::new(pool.clone(), View::new(index.clone()), crate_store.clone());
-    let measuring = match metrics_listener {
-        Some(listener) => {
-            let resources = Resources::of(&storage, &crate_store, None);
-            Some(metrics::serve(listener, metrics::install(&pool, resources)?, health.clone())?)
-        }
-        None => None,
+    let resources = Resources::of(&storage, &crate_store, None);
+    let installed = match &metrics_listener {
+        None if options.work.otlp.settings().0.is_none() => None,
+        _ => Some(metrics::install(&pool, resources)?),
+    };
+    let exporting = installed.as_ref().map(|metrics| MetricsExport::start(&options.work.otlp, metrics)).transpose()?;
+    let measuring = match (metrics_listener, installed) {
+        (Some(listener), Some(metrics)) => Some(metrics::serve(listener, metrics, health.clone())?),
+        _ => None,
     };
     let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
     let following = Following { poll: options.index.index_poll_interval, config_json: None };
@@ -56,5 +60,8 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     signals.exit_at_the_next()?;
     working.stop();
     let measured = measuring.map_or(Ok(()), |server| server.stop(GRACE));
+    if let Some(exporting) = exporting.flatten() {
+        exporting.close();
+    }
     storage.close().and(measured)
 }

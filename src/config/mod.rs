@@ -52,6 +52,7 @@ mod file;
 mod file_access;
 mod keys;
 mod location;
+mod otlp;
 mod output;
 mod value_error;
 
@@ -83,6 +84,7 @@ pub use keys::is_settable;
 pub use listen_address::{Host, ListenAddress};
 pub use load::{Checked, Configuration, LoadError, Loaded, load};
 pub use monitor::{Limit, LimitOptions, MonitorOptions, PageFrom, PageOptions};
+pub use otlp::{Headers, MetricSettings, OtlpOptions, OtlpSettings, Target, TraceSettings};
 pub use package_limits::PackageLimitOptions;
 pub use policy::PolicyOptions;
 pub use publisher::{IssuerCommand, NewPublisherOptions, PublisherCommand};
@@ -135,6 +137,15 @@ impl Cli {
         match &self.command {
             Command::Serve(options) => Some(&options.work.sentry),
             Command::Worker(options) => Some(&options.work.sentry),
+            _ => None,
+        }
+    }
+
+    /// The options of telemetry, of the same commands.
+    pub fn telemetry(&self) -> Option<&OtlpOptions> {
+        match &self.command {
+            Command::Serve(options) => Some(&options.work.otlp),
+            Command::Worker(options) => Some(&options.work.otlp),
             _ => None,
         }
     }

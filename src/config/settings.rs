@@ -10,8 +10,9 @@ use super::storage::default_data_dir;
 use crate::redact;
 
 /// Variables of other programs that are read if an option has no other value.
-const FALLBACKS: [(&str, &[&str]); 3] = [
+const FALLBACKS: [(&str, &[&str]); 4] = [
     ("database-url", &["DATABASE_URL"]),
+    ("otlp-endpoint", &["OTEL_EXPORTER_OTLP_ENDPOINT"]),
     ("s3-endpoint", &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]),
     ("s3-region", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
 ];

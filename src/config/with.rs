@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 
 /// The variables that the temporary registry reads: rules for packages and users, and programs. Everything else with
-/// our prefix describes another registry.
+/// our prefix describes another registry, and OpenTelemetry's variables describe another service.
 pub const INHERITED: [&str; 27] = [
     "SUPERCARGO_ALLOWED_REGISTRIES",
     "SUPERCARGO_ALLOW_WILDCARD_DEPENDENCIES",
@@ -60,7 +60,9 @@ pub fn not_inherited() -> Vec<OsString> {
 }
 
 fn describes_another(name: &str) -> bool {
-    name == "DATABASE_URL" || (name.starts_with("SUPERCARGO_") && !INHERITED.contains(&name))
+    name == "DATABASE_URL"
+        || name.starts_with("OTEL_")
+        || (name.starts_with("SUPERCARGO_") && !INHERITED.contains(&name))
 }
 
 #[cfg(test)]
@@ -71,7 +73,7 @@ mod tests {
     use crate::config::{command, is_settable};
 
     /// Variables of `serve` that describe one registry: where it is, what it listens on, who watches it.
-    const NOT_INHERITED: [&str; 68] = [
+    const NOT_INHERITED: [&str; 69] = [
         "SUPERCARGO_ALLOW_INSECURE_TOKEN",
         "SUPERCARGO_CONFIG",
         "SUPERCARGO_CORS_ORIGIN",
@@ -103,6 +105,7 @@ mod tests {
         "SUPERCARGO_NO_WORKER",
         // `with` has this option itself and passes its value on.
         "SUPERCARGO_POSTGRES_BIN_DIR",
+        "SUPERCARGO_OTLP_ENDPOINT",
         "SUPERCARGO_PUBLIC_URL",
         "SUPERCARGO_QUARANTINE_RETENTION",
         "SUPERCARGO_S3_ALLOW_HTTP",
@@ -165,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_variable_of_ours_that_is_on_no_list_is_not_inherited() {
-        for other in ["SUPERCARGO_METRICS_LISTEN", "SUPERCARGO_FAIL_POINTS", "SUPERCARGO_OF_TOMORROW", "DATABASE_URL"] {
+        for other in ["SUPERCARGO_METRICS_LISTEN", "SUPERCARGO_FAIL_POINTS", "OTEL_SERVICE_NAME", "DATABASE_URL"] {
             assert!(describes_another(other), "{other}");
         }
         for usual in ["SUPERCARGO_AUTH_REQUIRED", "PATH", "HOME", "RUST_LOG"] {

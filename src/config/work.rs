@@ -8,7 +8,9 @@ use ipnet::IpNet;
 use super::durations::{duration, pause};
 use super::http::network;
 use super::listen_address::{ListenAddress, listen_address};
-use super::{AdvisoryOptions, CrateStoreOptions, EmailOptions, IndexOptions, SentryOptions, StorageOptions};
+use super::{
+    AdvisoryOptions, CrateStoreOptions, EmailOptions, IndexOptions, OtlpOptions, SentryOptions, StorageOptions,
+};
 
 /// The options of `worker`.
 #[derive(Args, Debug, Clone)]
@@ -62,6 +64,8 @@ pub struct WorkOptions {
     pub advisories: AdvisoryOptions,
     #[command(flatten)]
     pub email: EmailOptions,
+    #[command(flatten)]
+    pub otlp: OtlpOptions,
     #[command(flatten)]
     pub sentry: SentryOptions,
 }

@@ -47,6 +47,7 @@ use crate::database::catalog::{crates, descriptions};
 use crate::fault;
 use crate::index::{Index, IndexError, Writer};
 use crate::queue::{Batch, JobError, Outcome, Run};
+use crate::trace::STEP;
 
 /// The batch of all jobs that write the index.
 pub struct SyncIndex;
@@ -66,8 +67,11 @@ impl Batch<Environment> for SyncIndex {
             None => {
                 let writer = index.lock_writer().map_err(index_failed)?;
                 let desired = |session: &mut Session<'_, '_>| desired::of_subjects(session, &subjects);
-                let written = write_index(index, &writer, &subjects, &desired, &mut Session::Job(run))?;
-                run.with_connection(|connection| note_what_is_shown(connection, index, &written))?;
+                let session = &mut Session::Job(run);
+                let written = tracing::trace_span!(target: STEP, "write index")
+                    .in_scope(|| write_index(index, &writer, &subjects, &desired, session))?;
+                tracing::trace_span!(target: STEP, "note effective state")
+                    .in_scope(|| run.with_connection(|connection| note_what_is_shown(connection, index, &written)))?;
                 written
             }
         };

@@ -44,6 +44,7 @@ use crate::database::upkeep::index_state::{self, IndexState};
 use crate::fault;
 use crate::index::{Change, Head, Index, IndexError, Oid, Remote, Writer};
 use crate::queue::{JobError, Run};
+use crate::trace::STEP;
 
 /// The part of a batch's time limit that is reserved for noting what was pushed, or a quarter of the limit if that is less.
 const RESERVE: Duration = Duration::from_secs(5);
@@ -67,7 +68,8 @@ pub(super) fn write_and_note(
     let writer = index.lock_writer_within(LOCK_PATIENCE.min(run.time_left())).map_err(index_failed)?;
     let mut last = None;
     for _ in 0..=TRIES {
-        match attempt(&writer, remote, subjects, until, run)? {
+        let step = tracing::trace_span!(target: STEP, "write index");
+        match step.in_scope(|| attempt(&writer, remote, subjects, until, run))? {
             Attempt::Noted(written) => return Ok(written),
             Attempt::Moved(error) => last = Some(error),
         }

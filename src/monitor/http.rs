@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ureq::Agent;
+use ureq::tls::TlsConfig;
 
 use crate::upstream;
 
@@ -24,8 +25,13 @@ pub struct Answer {
 /// A client with a time limit for each request, including connection and response. It follows no redirects: a page must not
 /// go to another server than the one that the operator named.
 pub fn agent(time_limit: Duration) -> Agent {
+    agent_with(time_limit, upstream::tls())
+}
+
+/// The same with other authorities.
+pub fn agent_with(time_limit: Duration, tls: TlsConfig) -> Agent {
     Agent::config_builder()
-        .tls_config(upstream::tls())
+        .tls_config(tls)
         .timeout_global(Some(time_limit))
         .http_status_as_error(false)
         .max_redirects(0)

@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 
 use super::resources::{self, Resources};
 use super::server::{Listener, Server, Site};
+use super::telemetry;
 use crate::database::{Pool, primary};
 use crate::jobs;
 use crate::process::CommandError;
@@ -45,6 +46,7 @@ pub fn install(pool: &Pool, resources: Resources) -> Result<Metrics, CommandErro
     fetch_metrics::describe();
     resources::describe();
     primary::describe();
+    telemetry::describe();
     std::thread::Builder::new().name("metrics".to_owned()).spawn({
         let handle = handle.clone();
         move || {

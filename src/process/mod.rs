@@ -23,6 +23,7 @@ pub mod server;
 pub mod setup;
 pub mod signals;
 pub mod storage;
+pub mod telemetry;
 pub mod tls;
 pub mod trial;
 pub mod upstreams;

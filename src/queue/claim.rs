@@ -29,6 +29,9 @@ pub struct DueJob {
     /// The request that enqueued it.
     #[diesel(sql_type = Nullable<Text>)]
     pub request_id: Option<String>,
+    /// The span that enqueued it, if its trace is recorded.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub traceparent: Option<String>,
     /// Starts; before a touch the earlier ones.
     #[diesel(sql_type = Integer)]
     pub attempts: i32,
@@ -87,8 +90,7 @@ fn due() -> String {
 }
 
 /// SQL: the columns of a [`DueJob`].
-const DUE_JOB: &str =
-    "id, kind, key, payload, request_id, attempts, claim_no, turn IS NOT NULL AS ordered, lost, last_error, waited";
+const DUE_JOB: &str = "id, kind, key, payload, request_id, traceparent, attempts, claim_no, turn IS NOT NULL AS ordered, lost, last_error, waited";
 
 /// The first step of a claim, in one statement: locks the first due rows, chooses from them the batch of the first one, and
 /// counts their starts. If the first one is not fresh, it locks and changes nothing for longer than the statement.

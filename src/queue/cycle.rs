@@ -11,15 +11,17 @@ use super::inner::Inner;
 use super::job::JobId;
 use super::job_error::JobError;
 use super::measures::{self, End};
-use super::performing::{begin, catch_panic, commit, depth, listed, unwind_to};
+use super::performing::{begin, catch_panic, commit, depth, unwind_to};
 use super::record::{Drained, Failed, log_death};
 use super::registry::{Run, Verdicts, Workers};
 use super::runner_error::RunnerError;
 use super::settings::jittered;
 use super::slot::{Claim, Slot};
+use super::spans;
 use super::storage;
 use super::undo::Undo;
 use crate::fault;
+use crate::trace::STEP;
 
 /// Added to the time limit that the database enforces: the runner acts first, since it can record the reason.
 const DATABASE_MARGIN: Duration = Duration::from_secs(5);
@@ -83,7 +85,7 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         let began = Instant::now();
         slot.run(began, limit, held.iter().map(Claim::of).collect())?;
         fault::point("queue.held")?;
-        let _span = span_of(queue, &held).entered();
+        let span = spans::of_batch(queue, &held).entered();
         let undo =
             connection.with(|connection| Undo::prepare(connection, outside, self.is_alone(queue, outside, slot)))?;
         let performed = self.perform(connection, &held, undo, began + limit)?;
@@ -91,7 +93,8 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         measures::ran(queue, &held[0].kind, held.len(), began.elapsed());
         let (verdicts, drained) = self.record_or_undo(connection, queue, &held, performed, undo)?;
         fault::point("queue.recorded")?;
-        connection.with(commit)?;
+        tracing::trace_span!(target: STEP, "commit jobs").in_scope(|| connection.with(commit))?;
+        spans::end(&span, &verdicts);
         fault::point("queue.committed")?;
         self.completions.finished(drained.done.iter().copied());
         Failed::log_all(&held.iter().zip(&verdicts).filter_map(Failed::of).collect::<Vec<_>>(), queue);
@@ -288,12 +291,4 @@ enum Performed {
 
 fn all_failed(held: &[DueJob], error: &JobError) -> Verdicts {
     held.iter().map(|_| Err(error.duplicate())).collect()
-}
-
-/// The span of a batch. Its level is error, so that even a log of errors alone shows which requests failed.
-fn span_of(queue: &str, held: &[DueJob]) -> tracing::Span {
-    let about = listed(held.iter().filter_map(|job| job.key.as_deref()));
-    let requests = listed(held.iter().filter_map(|job| job.request_id.as_deref()));
-    let (first, count, attempt) = (held[0].id, held.len(), held[0].attempts);
-    tracing::error_span!("jobs", queue, first, count, kind = held[0].kind, attempt, about, requests)
 }

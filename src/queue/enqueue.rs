@@ -12,6 +12,7 @@ use super::order::{NEXT_LAP, lock_key};
 use super::settings::GAP;
 use super::storage::{IdRow, milliseconds};
 use crate::statement::statement;
+use crate::trace;
 
 /// A job about to be enqueued.
 pub struct Enqueue<'a, J> {
@@ -137,14 +138,14 @@ impl<'a, J: Job> Enqueue<'a, J> {
                 "NOT EXISTS (SELECT FROM jobs WHERE jobs.kind = requested.kind AND jobs.key = requested.key)"
             }
         };
-        let notification = if self.quietly { "" } else { ", pg_notify($9, '')" };
+        let notification = if self.quietly { "" } else { ", pg_notify($10, '')" };
         let statement = statement(format!(
             "WITH requested AS (
-                SELECT $1 AS queue, $2 AS kind, $3 AS key, $4 AS payload, $5 AS priority, $6 AS requested_by, $7 AS request_id,
-                       clock_timestamp() + $8 * interval '1 millisecond' AS run_at),
+                SELECT $1 AS queue, $2 AS kind, $3 AS key, $4 AS payload, $5 AS priority, $6 AS requested_by, $7 AS request_id, $8 AS traceparent,
+                       clock_timestamp() + $9 * interval '1 millisecond' AS run_at),
              added AS (
-                INSERT INTO jobs (queue, kind, key, payload, priority, requested_by, request_id, run_at, turn, lap)
-                SELECT queue, kind, key, payload, priority, requested_by, request_id, run_at, {turn}, {NEXT_LAP} FROM requested
+                INSERT INTO jobs (queue, kind, key, payload, priority, requested_by, request_id, traceparent, run_at, turn, lap)
+                SELECT queue, kind, key, payload, priority, requested_by, request_id, traceparent, run_at, {turn}, {NEXT_LAP} FROM requested
                 RETURNING id)
              SELECT id FROM added{notification}"
         ))
@@ -155,6 +156,7 @@ impl<'a, J: Job> Enqueue<'a, J> {
         .bind::<SmallInt, _>(self.priority)
         .bind::<Nullable<Text>, _>(self.requested_by)
         .bind::<Nullable<Text>, _>(self.request_id)
+        .bind::<Nullable<Text>, _>(trace::current())
         .bind::<BigInt, _>(milliseconds(self.delay));
         let row: IdRow = if self.quietly {
             statement.get_result(connection)?

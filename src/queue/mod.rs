@@ -97,6 +97,7 @@ mod performing;
 mod record;
 mod runner_error;
 mod slot;
+mod spans;
 mod undo;
 mod watch;
 mod worker;

@@ -1,4 +1,4 @@
-//! Shell completions and manual pages, as shells and `groff` read them.
+//! Shell completions and manual pages, as shells and `groff` read them; and the dashboard, which a script writes.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
@@ -44,6 +44,13 @@ fn every_shell_has_completions_and_another_one_is_refused() {
     }
     let refused = failed(supercargo().args(["completions", "csh"]).output().unwrap(), 2);
     assert!(refused.contains("invalid value 'csh'") && refused.contains("bash, elvish, fish"), "{refused}");
+}
+
+#[test]
+fn the_dashboard_is_what_its_script_writes_and_shows_every_documented_metric() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/script/dashboard");
+    let checked = Command::new(script).arg("--check").output().unwrap();
+    assert!(said_nothing(&checked), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
 /// The names of the pages of a command and those below it.

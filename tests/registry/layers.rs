@@ -21,6 +21,7 @@ const LAYERS: [&[&str]; 6] = [
         "replace_file",
         "statement",
         "subprocess",
+        "trace",
         "webhook",
     ],
     // Options name limits of packages.

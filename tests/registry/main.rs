@@ -77,6 +77,7 @@ mod sign_in;
 mod source;
 mod staging;
 mod statements;
+mod telemetry;
 mod tls;
 mod tokens;
 mod transport;

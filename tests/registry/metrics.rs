@@ -102,6 +102,7 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
         "supercargo_verify_",
         "supercargo_downloads_",
         "supercargo_advisories",
+        "supercargo_otlp_",
     ];
     let missing: Vec<_> = documented
         .iter()

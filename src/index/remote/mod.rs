@@ -29,6 +29,7 @@ pub use fetch_requests::FetchRequests;
 use super::error::IndexError;
 use super::git_program::{Ended, GitProgram, run_to_its_end};
 use crate::redact;
+use crate::trace::STEP;
 
 /// Seconds that a push or fetch took, by action and outcome.
 pub const REMOTE_SECONDS: &str = "supercargo_index_remote_seconds";
@@ -154,7 +155,8 @@ impl Remote {
         judge: impl FnOnce(Ended) -> Result<T, IndexError>,
     ) -> Result<T, IndexError> {
         let begin = Instant::now();
-        let done = self.start(action, arguments, limit).and_then(judge);
+        let step = tracing::trace_span!(target: STEP, "call index remote", action);
+        let done = step.in_scope(|| self.start(action, arguments, limit)).and_then(judge);
         self.note(action, begin.elapsed(), done.as_ref().err());
         done
     }

@@ -1,8 +1,10 @@
 //! Holding an answer back until its job is done, for a bounded time.
 
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use crate::jobs::Completion;
+use crate::trace::STEP;
 use crate::web::App;
 
 /// Waits for a job of the index, at most as long as the operator allows. True if the job is done and readers of this process
@@ -12,7 +14,8 @@ pub async fn is_shown(app: &App, mut completion: Completion) -> bool {
         completion.done().await?;
         mirror_is_current(app).await
     };
-    matches!(tokio::time::timeout(app.settings.publish_wait, shown).await, Ok(Ok(())))
+    let waiting = tracing::trace_span!(target: STEP, "wait for index");
+    matches!(tokio::time::timeout(app.settings.publish_wait, shown.instrument(waiting)).await, Ok(Ok(())))
 }
 
 /// Waits until this machine has fetched what the index's remote has now; at once without a remote.

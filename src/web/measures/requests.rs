@@ -22,6 +22,8 @@ const IN_PROGRESS: &str = "supercargo_http_requests_in_progress";
 
 /// The route of requests that no route matches.
 const UNMATCHED: &str = "unmatched";
+/// The label of methods that no route has.
+pub const OTHER: &str = "other";
 /// The status of requests whose client disconnected before the answer.
 const ABORTED: &str = "aborted";
 
@@ -57,7 +59,7 @@ thread_local! {
 }
 
 /// The label of a method. Clients can send any word as one.
-fn label(method: &Method) -> &'static str {
+pub fn label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -66,7 +68,7 @@ fn label(method: &Method) -> &'static str {
         Method::DELETE => "DELETE",
         Method::PATCH => "PATCH",
         Method::OPTIONS => "OPTIONS",
-        _ => "other",
+        _ => OTHER,
     }
 }
 

@@ -117,6 +117,13 @@ pub fn publish(base_url: &str, token: &str, package: &Package) -> Reply {
     read(request.send(&package.body()))
 }
 
+/// The same with more headers.
+pub fn publish_with(base_url: &str, token: &str, package: &Package, headers: &[(&str, &str)]) -> Reply {
+    let request = agent().put(format!("{base_url}/api/v1/crates/new")).header("authorization", token);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    read(request.send(&package.body()))
+}
+
 /// The lines of a crate's file in the sparse index; none if it is not there.
 pub fn index_lines(base_url: &str, path: &str) -> Vec<Value> {
     let reply = get(&format!("{base_url}/index/{path}"));

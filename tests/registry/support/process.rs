@@ -20,7 +20,7 @@ pub fn supercargo() -> Command {
     let mut command = Command::new(PROGRAM);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
-        if name.starts_with("SUPERCARGO_") || name == "DATABASE_URL" {
+        if name.starts_with("SUPERCARGO_") || name.starts_with("OTEL_") || name == "DATABASE_URL" {
             command.env_remove(name);
         }
     }
@@ -46,6 +46,8 @@ pub struct Served {
     processes: Vec<Child>,
     /// The file with the authorities that it trusts; the system's if there is none.
     authorities: Option<PathBuf>,
+    /// Variables of its environment.
+    variables: Vec<(String, String)>,
     pub url: String,
 }
 
@@ -131,6 +133,7 @@ impl Served {
             has_fail_points,
             processes: Vec::new(),
             authorities: None,
+            variables: Vec::new(),
             url: String::new(),
         }
     }
@@ -157,6 +160,7 @@ impl Served {
             command.env("SUPERCARGO_LOG", level).stderr(log.unwrap());
         }
         command.envs(self.authorities.iter().map(|file| ("SSL_CERT_FILE", file)));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         if self.has_fail_points {
             command.env("SUPERCARGO_FAIL_POINTS", format!("@{}", self.fail_point().display()));
         }
@@ -260,6 +264,12 @@ impl Served {
     /// Trusts the authorities in a file, and no others, from the next start on.
     pub fn trust(&mut self, authorities: &Path) {
         self.authorities = Some(authorities.to_owned());
+    }
+
+    /// Adds variables to its environment, from the next start on.
+    pub fn set_variables(&mut self, variables: &[(&str, &str)]) {
+        let variables = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        self.variables.extend(variables);
     }
 
     /// The clients that are connected to `serve` (the first process), as the kernel knows it.

@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use chrono::Utc;
 use serde::Serialize;
+use tracing::Instrument;
 use utoipa::ToSchema;
 
 use crate::database::about::About;
@@ -35,6 +36,7 @@ use crate::jobs::{Completion, RequestError};
 use crate::package::characters::plain;
 use crate::package::policy::Advice;
 use crate::package::{self, CrateName, Limits, Package, Refusal, Version};
+use crate::trace::STEP;
 use crate::web::answers::waiting::is_shown;
 use crate::web::error::is_outage;
 use crate::web::extract::body::Arriving;
@@ -177,7 +179,8 @@ async fn accept_request(app: &App, request: Request, measured: &Arc<Publish>) ->
     let (parts, body) = request.into_parts();
     let caller = auth::authenticate(app, &parts).await?;
     may_publish(&caller)?;
-    let mut upload = receive(app, &caller, &parts, body).await?;
+    let receiving = tracing::trace_span!(target: STEP, "receive package");
+    let mut upload = receive(app, &caller, &parts, body).instrument(receiving).await?;
     let measured = Arc::clone(measured);
     app.blocking(move |app| {
         let body = upload.load()?;
@@ -275,7 +278,8 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Option<Accepted>, A
     fault::point("request.read")?;
     let limits = known.limits.over(&settings.limits);
     let begun = storing::begin(app, caller, &request, &known);
-    let package = app.cpu_slots.run(|| request.open(&settings.urls, &limits, settings.policy.manifest_mismatch))?;
+    let package = tracing::trace_span!(target: STEP, "examine package")
+        .in_scope(|| app.cpu_slots.run(|| request.open(&settings.urls, &limits, settings.policy.manifest_mismatch)))?;
     let advice = judging::judge(app, &package, &known, (&[], caller))?;
     let line = Entry::new(&package, Utc::now()).to_line();
     limits.check_index_line(&line).map_err(Refusal::from)?;

@@ -9,6 +9,7 @@ use crate::fault;
 use crate::jobs::publish_version::Known;
 use crate::jobs::{RequestError, unused_files};
 use crate::package::{Checksum, Package, PublishRequest};
+use crate::trace::STEP;
 use crate::web::{ApiError, App};
 
 /// How often a file is stored again that others remove meanwhile: refused publishes of the same bytes, one each time.
@@ -47,12 +48,12 @@ pub(super) fn stored<T>(
     accept: impl Fn() -> Result<T, RequestError>,
 ) -> Result<T, ApiError> {
     for _ in 0..TRIES {
-        match begun.take() {
-            Some(begun) => begun.finish()?,
-            None => app.crate_store.put(package.checksum, package.crate_file.clone())?,
-        }
+        tracing::trace_span!(target: STEP, "store crate file").in_scope(|| match begun.take() {
+            Some(begun) => begun.finish(),
+            None => app.crate_store.put(package.checksum, package.crate_file.clone()),
+        })?;
         let accepted = match fault::point("request.file_stored") {
-            Ok(()) => accept(),
+            Ok(()) => tracing::trace_span!(target: STEP, "accept version").in_scope(&accept),
             Err(fault) => {
                 remove(app, package.checksum);
                 return Err(fault.into());

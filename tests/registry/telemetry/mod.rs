@@ -1,0 +1,6 @@
+//! Export by OpenTelemetry, held against what a collector receives.
+
+mod collector;
+mod failing;
+mod metrics;
+mod traces;
