@@ -1,7 +1,7 @@
 -- The state of each copy of the index in a bucket.
 CREATE TABLE index_exports (
     -- The bucket and its service.
-    destination text PRIMARY KEY CHECK (destination <> ''),
+    destination text PRIMARY KEY CHECK (octet_length(destination) BETWEEN 1 AND 2000),
     -- The commit whose files are all in the bucket; null until the first export is complete.
     commit_id text CHECK (commit_id ~ '^[0-9a-f]{40}$'),
     exported_at timestamptz,

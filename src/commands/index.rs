@@ -97,9 +97,15 @@ fn export(
     let start = Instant::now();
     loop {
         let done = connection.transaction(|connection| {
-            let Some(begun) = index_export::begin(connection, index, destination, scope)? else { return Ok(None) };
+            let Some(mut begun) = index_export::begin(connection, index, destination, scope)? else { return Ok(None) };
             let exporter = Exporter { index, destination, until: Instant::now() + LIMIT, progress: watcher };
-            let done = exporter.carry_out(&begun)?;
+            let done = match exporter.carry_out(&begun) {
+                Err(ExportError::Superseded { theirs, .. }) => {
+                    exporter.raise(connection, &mut begun, theirs)?;
+                    exporter.carry_out(&begun)?
+                }
+                done => done?,
+            };
             exporter.record(connection, &begun)?;
             Ok::<_, ExportError>(Some((begun.commit.to_string(), done)))
         })?;

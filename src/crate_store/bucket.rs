@@ -199,6 +199,10 @@ impl Listed {
 }
 
 impl Object {
+    pub fn e_tag(&self) -> Option<&str> {
+        self.version.e_tag.as_deref()
+    }
+
     fn of(found: &GetResult) -> Self {
         let meta = &found.meta;
         let version = UpdateVersion { e_tag: meta.e_tag.clone(), version: meta.version.clone() };

@@ -91,7 +91,7 @@ impl Workers {
         let runner =
             Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
         // One more for the listener, and one for each schedule.
-        let for_jobs = takes_jobs.map_or(0, |_| runner.connections() + 6) + 1;
+        let for_jobs = takes_jobs.map_or(0, |_| runner.connections() + 5) + 1;
         storage.check_connections(requests, for_jobs)?;
         let running = match takes_jobs {
             Some(options) => {

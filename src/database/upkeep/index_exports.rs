@@ -61,6 +61,19 @@ pub fn lock(connection: &mut PgConnection, destination: &str) -> QueryResult<Opt
     .optional()
 }
 
+/// Raises the number of the locked state above another one, and returns it. That this succeeds shows that the lock is held.
+pub fn raise(connection: &mut PgConnection, destination: &str, above: i64) -> QueryResult<i64> {
+    let raised: IndexExport = statement(format!(
+        "UPDATE index_exports SET fence = greatest(fence, above) + 1
+         FROM (SELECT $1::text AS place, $2::bigint AS above) AS given
+         WHERE destination = place RETURNING {COLUMNS}"
+    ))
+    .bind::<Text, _>(destination)
+    .bind::<BigInt, _>(above)
+    .get_result(connection)?;
+    Ok(raised.fence)
+}
+
 /// Records that all files of a commit are in the bucket. A commit that was exported for longer than `horizon`, in seconds, is
 /// settled. One that does not follow the last one begins a new history. `looked_again`: what is not settled was looked at.
 pub fn record(

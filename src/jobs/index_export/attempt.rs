@@ -89,12 +89,23 @@ impl Exporter<'_> {
         })
     }
 
+    /// After an object had a larger number: takes an even larger one, if this attempt still has the lock. Then the object is of
+    /// an earlier attempt, made by the clock of a database that is ahead, or of one that was restored.
+    pub fn raise(&self, connection: &mut PgConnection, begun: &mut Begun, theirs: i64) -> Result<(), ExportError> {
+        begun.state.fence = index_exports::raise(connection, &self.destination.key(), theirs)?;
+        Ok(())
+    }
+
     /// Records the commit, in the transaction that has the lock.
     pub fn record(&self, connection: &mut PgConnection, begun: &Begun) -> Result<(), ExportError> {
         let horizon = i64::try_from(HORIZON.as_secs()).unwrap_or(i64::MAX);
-        let looked_again = begun.work.looks_again(&begun.state);
         let commit = begun.commit.to_string();
-        index_exports::record(connection, &self.destination.key(), &commit, (begun.follows, looked_again, horizon))?;
+        index_exports::record(
+            connection,
+            &self.destination.key(),
+            &commit,
+            (begun.follows, begun.looks_again, horizon),
+        )?;
         fault::point("export.recorded")?;
         Ok(())
     }
@@ -113,7 +124,7 @@ impl Exporter<'_> {
             Work::Everything => {
                 let care = |differs| match differs {
                     Differs::Missing => Care::IsAbsent,
-                    Differs::Perhaps | Differs::Foreign => Care::Reads,
+                    Differs::Perhaps | Differs::Foreign => Care::Compares,
                 };
                 differing()?.into_iter().map(|(path, differs)| (path, care(differs))).collect()
             }

@@ -4,11 +4,8 @@
 //! an object with another one is looked at by itself.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
-use md5::{Digest, Md5};
-
-use super::destination::{Destination, PATHS};
+use super::destination::{Destination, PATHS, is_tag_of};
 use super::error::ExportError;
 use crate::crate_store::Listed;
 use crate::index::{Head, Index, Oid};
@@ -49,26 +46,10 @@ pub fn compare(
             continue;
         };
         let content = disk.read(&head, path)?.map(|file| file.content).unwrap_or_default();
-        if listed.size != content.len() as u64 || listed.e_tag.as_deref() != Some(&*md5_of(&content)) {
+        if listed.size != content.len() as u64 || !is_tag_of(listed.e_tag.as_deref(), &content) {
             differing.insert(path.clone(), Differs::Perhaps);
         }
     }
     differing.extend(foreign.into_keys().filter(|path| PATHS(path)).map(|path| (path, Differs::Foreign)));
     Ok((differing, files.len()))
-}
-
-fn md5_of(content: &[u8]) -> String {
-    Md5::digest(content).iter().fold(String::new(), |mut digits, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_digits_of_a_hash_are_those_of_an_e_tag() {
-        assert_eq!(super::md5_of(b"abc"), "900150983cd24fb0d6963f7d28e17f72");
-    }
 }

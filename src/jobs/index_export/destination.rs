@@ -1,6 +1,9 @@
 //! Where the index is exported to, and what each object there is delivered with.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use md5::{Digest, Md5};
 
 use super::invalidation::Invalidation;
 use crate::crate_store::{Bucket, Object, ObjectHeaders};
@@ -53,4 +56,26 @@ pub(super) fn is_current(object: &Object, (blob, size): (Oid, usize), headers: &
         && object.size == size as u64
         && object.headers.content_type == headers.content_type
         && object.headers.cache_control == headers.cache_control
+}
+
+/// Whether an ETag is the MD5 of a content. If it is not, the content may be right nevertheless: the tag of an encrypted object
+/// is something else.
+pub(super) fn is_tag_of(e_tag: Option<&str>, content: &[u8]) -> bool {
+    e_tag.is_some_and(|tag| tag.trim_matches('"') == md5_of(content))
+}
+
+fn md5_of(content: &[u8]) -> String {
+    Md5::digest(content).iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_digits_of_a_hash_are_those_of_an_e_tag() {
+        assert_eq!(super::md5_of(b"abc"), "900150983cd24fb0d6963f7d28e17f72");
+    }
 }

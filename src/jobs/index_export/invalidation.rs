@@ -26,7 +26,8 @@ const MAX_STDERR: u64 = 4096;
 const POLL: Duration = Duration::from_millis(10);
 
 /// What this process was given for itself alone.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
+    "DATABASE_URL",
     "SUPERCARGO_DATABASE_URL",
     "SUPERCARGO_INDEX_TOKEN",
     "SUPERCARGO_S3_ACCESS_KEY_ID",

@@ -51,13 +51,20 @@ impl Perform<Environment> for ExportIndex {
         };
         let index = &environment.index;
         let begun = run.with_connection(|connection| plan::begin(connection, index, destination, Scope::Changes));
-        let Some(begun) = begun.map_err(failed)? else {
+        let Some(mut begun) = begun.map_err(failed)? else {
             return Ok(said("up to date, or another process exports".to_owned()));
         };
         let reserve = RESERVE.min(run.time_left() / 4);
         let until = run.deadline().checked_sub(reserve).unwrap_or_else(Instant::now);
         let exporter = Exporter { index, destination, until, progress: &() };
-        let done = exporter.carry_out(&begun).map_err(failed)?;
+        let done = match exporter.carry_out(&begun) {
+            Err(ExportError::Superseded { theirs, .. }) => {
+                run.with_connection(|connection| exporter.raise(connection, &mut begun, theirs)).map_err(failed)?;
+                exporter.carry_out(&begun)
+            }
+            done => done,
+        };
+        let done = done.map_err(failed)?;
         run.with_connection(|connection| exporter.record(connection, &begun)).map_err(failed)?;
         let what = match begun.work {
             Work::Changes { ref again, .. } if !again.is_empty() => {

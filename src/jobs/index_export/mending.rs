@@ -48,7 +48,7 @@ pub fn mend(
     let Some((commit, fence)) = lock(connection, destination)? else { return Ok(false) };
     let until = Instant::now() + LIMIT;
     let objects = Objects { index, destination, commit, fence, until, is_stopped: &|| false };
-    objects.place(path, Care::Reads)?;
+    objects.place(path, Care::Compares)?;
     if let Some(invalidation) = &destination.invalidation {
         invalidation.run(&Stale::of([path.to_owned()].into()))?;
     }

@@ -8,7 +8,7 @@
 //!
 //! 1. *One exporter.* An attempt locks the row of its destination in `index_exports` until it ends, and takes a number from
 //!    it, the fence, which only grows. Each object has the fence of the attempt that wrote it. An attempt that meets an object
-//!    with a larger fence than its own ends. It also ends at its deadline, so a process that resumes writes nothing.
+//!    with a larger fence than its own ends, unless the database confirms that it still has the lock. It also ends at its deadline, so a process that resumes writes nothing.
 //! 2. *Conditional writes.* An object is looked at and then replaced only if it is still the same (`If-Match` with its ETag, or
 //!    `If-None-Match: *`). So a late request is refused if the object has changed since it was looked at. A file that changed
 //!    is written again even if the object has its content already: that gives it the new fence.

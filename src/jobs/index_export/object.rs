@@ -35,10 +35,8 @@ pub(super) enum Placed {
 pub(super) enum Care {
     /// Written even if it is right: it gets the new fence.
     Writes,
-    /// Written if it is not right by what was noted on it.
+    /// Written if it is not right.
     Compares,
-    /// Written if its content is not right.
-    Reads,
     /// A listing had no such object.
     IsAbsent,
 }
@@ -74,8 +72,11 @@ impl Objects<'_> {
                 let is_current = destination::is_current(object, (*blob, content.len()), &headers);
                 let is_right = match care {
                     Care::Writes | Care::IsAbsent => is_current && is_ours,
-                    Care::Compares => is_current,
-                    Care::Reads => is_current && self.destination.bucket.read(path)?.as_ref() == Some(content),
+                    Care::Compares if !is_current => false,
+                    Care::Compares => {
+                        destination::is_tag_of(object.e_tag(), content)
+                            || self.destination.bucket.read(path)?.as_ref() == Some(content)
+                    }
                 };
                 if is_right {
                     return Ok(if is_ours { Placed::Written } else { Placed::Unchanged });

@@ -40,6 +40,8 @@ pub struct Begun {
     pub work: Work,
     /// Whether the commit follows the one that was settled last.
     pub follows: bool,
+    /// Whether what is not settled is looked at.
+    pub looks_again: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,16 +53,6 @@ pub enum Work {
     },
     Everything,
     Rewrite,
-}
-
-impl Work {
-    /// Whether what is not settled is looked at.
-    pub fn looks_again(&self, state: &IndexExport) -> bool {
-        match self {
-            Self::Changes { .. } => is_due(state),
-            Self::Everything | Self::Rewrite => true,
-        }
-    }
 }
 
 /// Locks the state and decides what to write; `None` if there is nothing to do, or another process exports.
@@ -75,21 +67,23 @@ pub fn begin(
     refuse_private(index, commit)?;
     let settled = known(state.settled_commit.as_deref());
     let follows = settled.map_or(Ok(false), |settled| index.is_in(settled, commit))?;
+    let is_due = is_due(&state);
     let work = match scope {
         Scope::Everything => Work::Everything,
         Scope::Rewrite => Work::Rewrite,
-        Scope::Changes => match changes(connection, index, &state, commit)? {
+        Scope::Changes => match changes(connection, index, (&state, is_due), commit)? {
             Some(work) => work,
             None => return Ok(None),
         },
     };
-    Ok(Some(Begun { state, commit, work, follows }))
+    let looks_again = is_due || scope != Scope::Changes || work == Work::Everything;
+    Ok(Some(Begun { state, commit, work, follows, looks_again }))
 }
 
 fn changes(
     connection: &mut PgConnection,
     index: &Index,
-    state: &IndexExport,
+    (state, is_due): (&IndexExport, bool),
     head: Oid,
 ) -> Result<Option<Work>, ExportError> {
     let Some(exported) = known(state.commit_id.as_deref()) else { return Ok(Some(Work::Everything)) };
@@ -101,14 +95,14 @@ fn changes(
         return Ok(Some(Work::Everything));
     };
     let again = match known(state.settled_commit.as_deref()).filter(|settled| *settled != exported) {
-        Some(settled) if is_due(state) => {
+        Some(settled) if is_due => {
             // Those of a history that was rewritten are not known any more.
             index.history(settled, exported, MOST)?.map(|history| history.paths).unwrap_or_default()
         }
         _ => BTreeSet::new(),
     };
     let is_settling = state.settled_commit != state.commit_id;
-    if head == exported && !(is_settling && is_due(state)) {
+    if head == exported && !(is_settling && is_due) {
         return Ok(None);
     }
     let again = again.difference(&history.paths).cloned().collect();
@@ -116,7 +110,7 @@ fn changes(
 }
 
 /// Whether it is time to look again.
-pub(super) fn is_due(state: &IndexExport) -> bool {
+fn is_due(state: &IndexExport) -> bool {
     let age = TimeDelta::from_std(LOOK_AGAIN).unwrap_or(TimeDelta::zero());
     state.checked_at.is_none_or(|checked| Utc::now() - checked >= age)
 }

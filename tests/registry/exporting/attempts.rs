@@ -164,6 +164,27 @@ fn an_attempt_that_lost_its_session_cannot_bring_back_what_it_read() {
 }
 
 #[test]
+fn who_has_the_lock_goes_on_after_objects_of_a_database_whose_clock_was_ahead() {
+    let world = World::new();
+    world.commit(PATH, Some("a"));
+    world.export();
+    let ahead = "UPDATE index_exports SET fence = fence + 1000000000";
+    world.database.connect().batch_execute(ahead).unwrap();
+    world.commit(PATH, Some("b"));
+    world.export();
+    world.database.connect().batch_execute("UPDATE index_exports SET fence = 1").unwrap();
+    world.commit(PATH, Some("c"));
+    let mut connection = world.database.connect();
+    connection.batch_execute("BEGIN").unwrap();
+    let mut begun = world.begin(&mut connection).unwrap();
+    let refused = world.exporter().carry_out(&begun).unwrap_err();
+    let ExportError::Superseded { theirs, .. } = refused else { panic!("{refused}") };
+    world.exporter().raise(&mut connection, &mut begun, theirs).unwrap();
+    world.exporter().carry_out(&begun).unwrap();
+    assert_eq!(world.object(PATH).as_deref(), Some("c"));
+}
+
+#[test]
 fn a_write_that_arrives_late_is_refused_or_found_at_the_second_look() {
     let world = World::new();
     world.commit(PATH, Some("a"));
