@@ -155,6 +155,7 @@ fn app(directory: &Path, url: &str) -> Outcome<App> {
         sign_in: SignInWays::default(),
         sends_mail: false,
         upstreams: supercargo::web::upstreams::Upstreams::default(),
+        download_redirect: None,
         download_log: supercargo::web::download_log::DownloadLog::default(),
         advisories: None,
     };

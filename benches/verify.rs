@@ -105,6 +105,7 @@ fn populate(pool: &Pool, index: &Index, crate_store: &CrateStore, crates: usize)
         crate_store: crate_store.clone(),
         webhooks: Guarded::new(Vec::new()),
         smtp: None,
+        index_export: None,
     };
     let (wakeups, completions) = (Wakeups::default(), Completions::default());
     let drained = Runner::new(jobs::registry()?, environment, pool.clone(), "bench", wakeups, completions).drain()?;

@@ -17,7 +17,7 @@ use super::upstream_cache::{self, UpstreamCache};
 use crate::crate_store::CrateStore;
 use crate::database::email::notices;
 use crate::database::migrations;
-use crate::database::upkeep::backup as database;
+use crate::database::upkeep::{backup as database, index_exports};
 use crate::database::webhooks::endpoints;
 use crate::index::{Change, Index, IndexError};
 use crate::jobs::{self, Disagreement};
@@ -80,6 +80,8 @@ pub fn restore(
     // This may be a copy, and the registry still at work.
     let paused_webhooks = endpoints::pause_all(connection, "restored from a backup")?;
     notices::remove_all(connection)?;
+    // The bucket may have files of later commits.
+    index_exports::forget_all(connection)?;
     let agreed = make_agree(connection, target.index)?;
     Ok(Restored { manifest: manifest.clone(), agreed, paused_webhooks, seconds: start.elapsed().as_secs_f64() })
 }

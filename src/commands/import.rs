@@ -95,7 +95,8 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
     // Without `serve` nothing else runs the jobs.
     if storage.is_embedded() && summary.imported > 0 && !options.dry_run {
         let index = storage.index(&options.storage)?;
-        let environment = Environment { index, crate_store, webhooks: Guarded::new(Vec::new()), smtp: None };
+        let environment =
+            Environment { index, crate_store, webhooks: Guarded::new(Vec::new()), smtp: None, index_export: None };
         let (wakeups, completions) = (Wakeups::default(), Completions::default());
         Runner::new(jobs::registry()?, environment, pool.clone(), worker_name(), wakeups, completions).drain()?;
         pool.with(|connection| describing::run(connection, &|| false))??;

@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod database;
 mod import;
+mod index;
 mod jobs;
 mod man;
 mod migrate;
@@ -95,6 +96,7 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
         Command::Advisory(command) => {
             end_with_the_pipe().and_then(|()| advisory::advisory(command)).map(|()| ExitCode::SUCCESS)
         }
+        Command::Index(command) => end_with_the_pipe().and_then(|()| index::index(command)),
         Command::Jobs(command) => end_with_the_pipe().and_then(|()| jobs::jobs(command)).map(|()| ExitCode::SUCCESS),
     });
     if let Some(telemetry) = telemetry {

@@ -10,7 +10,10 @@ use axum::http::HeaderValue;
 use nix::sys::signal::Signal;
 
 use crate::advisory::draft::Origin;
-use crate::config::{AccessOptions, CorsOrigin, IdentityProvider, ServeOptions, SignInWay, WhoMayCreate};
+use crate::config::{
+    AccessOptions, CorsOrigin, DownloadRedirectOptions, IdentityProvider, Redirect, ServeOptions, SignInWay,
+    WhoMayCreate,
+};
 use crate::database::Pool;
 use crate::database::access::rate_limits::RateLimits;
 use crate::database::access::teams::check_name;
@@ -34,10 +37,11 @@ use crate::process::signals::Signals;
 use crate::process::storage::{StoreRole, database_name, git_program};
 use crate::process::telemetry::MetricsExport;
 use crate::process::tls::Certificate;
-use crate::process::workers::{Following, Shared, Workers};
+use crate::process::workers::{Following, Shared, Workers, exporting};
 use crate::process::{CommandError, Storage, upstreams};
 use crate::queue::{Completions, Wakeups};
 use crate::web::advisory_repository::AdvisoryRepository;
+use crate::web::answers::crate_file::DownloadRedirect;
 use crate::web::health::Health;
 use crate::web::index::{GitService, IndexState, Limits};
 use crate::web::{
@@ -130,7 +134,9 @@ fn shared(options: &ServeOptions, storage: &Storage, config_json: &ConfigJson) -
     }
     let crate_store = storage.crate_store(&options.crate_store, StoreRole::Stores)?;
     let pool = storage.pool(&options.storage);
-    Ok(Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() })
+    let exporting = exporting(&options.work.index_export, &options.crate_store)?;
+    let (wakeups, completions) = (Wakeups::default(), Completions::default());
+    Ok(Shared { pool, index, crate_store, wakeups, completions, exporting })
 }
 
 /// The connections that there may be.
@@ -181,13 +187,16 @@ impl Serving {
         let following = Following { poll: options.index.index_poll_interval, config_json: Some(place.config_json) };
         let requests = options.storage.database_pool_size + metrics::CONNECTIONS;
         let working = Workers::start(storage, &shared, takes_jobs, requests, following)?;
-        let Shared { pool, index, crate_store, wakeups, completions } = shared;
+        let Shared { pool, index, crate_store, wakeups, completions, exporting } = shared;
         let clones = options.http.max_clones.map(|clones| Limits::with_clones(clones.into()));
         let git = GitService::with_limits(&index, clones.unwrap_or_default());
         let index_state = IndexState { git, view: View::new(index) };
         let app = App::new(pool.clone(), crate_store, index_state, wakeups, completions, settings);
         if let Some(workers) = working.view() {
             app.health.attend(workers);
+        }
+        if let Some(exporting) = exporting {
+            app.health.attend_export(exporting.state);
         }
         let health = app.health.clone();
         let counting = Counting::start(app.download_counts.clone(), pool.clone(), options.download_flush_interval)?;
@@ -267,9 +276,17 @@ fn settings(
         sends_mail: options.work.email.both().is_some(),
         upstreams: upstreams::start(options, storage, place.base_url)?,
         download_log: download_log::of(&options.download_log, options.access.auth_required),
+        download_redirect: download_redirect(&options.download_redirect),
         advisories: Some(advisories(options, storage, place.base_url)),
         status_streams: connections.status_streams.clone(),
         trusted_proxies,
+    })
+}
+
+fn download_redirect(options: &DownloadRedirectOptions) -> Option<DownloadRedirect> {
+    Some(match options.download_redirect.clone()? {
+        Redirect::Presigned => DownloadRedirect::Presigned(options.download_redirect_expiry),
+        Redirect::Public(url) => DownloadRedirect::Public(url),
     })
 }
 

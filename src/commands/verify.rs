@@ -22,7 +22,7 @@ use crate::package::RegistryUrls;
 use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
 use crate::process::operator_command::{operator, read_token, stop_on_signal, with_aliases};
 use crate::process::signals::Signals;
-use crate::process::storage::StoreRole;
+use crate::process::storage::{StoreRole, index_export};
 use crate::process::workers::worker_name;
 use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Runner, Wakeups};
@@ -88,6 +88,7 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
         max_crates: options.max_crates,
         registry_urls: with_aliases(RegistryUrls::default(), &options.index_aliases)?,
         upstreams: upstreams(options, storage)?,
+        index_export: index_export(&options.export, &options.crate_store)?,
         resume: options.resume,
         requested_by: operator().name,
         ..Settings::default()
@@ -99,6 +100,7 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
             crate_store: crate_store.clone(),
             webhooks: Guarded::new(Vec::new()),
             smtp: None,
+            index_export: None,
         },
         pool.clone(),
         worker_name(),

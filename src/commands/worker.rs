@@ -10,7 +10,7 @@ use crate::process::server::Listener;
 use crate::process::signals::Signals;
 use crate::process::storage::{StoreRole, database_name};
 use crate::process::telemetry::MetricsExport;
-use crate::process::workers::{Following, Shared, Workers};
+use crate::process::workers::{Following, Shared, Workers, exporting};
 use crate::process::{CommandError, Storage};
 use crate::process::{memory, metrics};
 use crate::queue::{Completions, Wakeups};
@@ -25,7 +25,7 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     memory::give_back_large_blocks();
     refuse_root_in_a_directory_of_others(&options.storage)?;
     let signals = Signals::block()?;
-    options.index.check().map_err(CommandError::new)?;
+    options.check().map_err(CommandError::new)?;
     let metrics_listener = options.work.metrics_listen.as_ref();
     let metrics_listener = metrics_listener.map(|address| Listener::bind(address, "--metrics-listen")).transpose()?;
     let storage = Storage::attach(&options.storage)?;
@@ -46,7 +46,12 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
         (Some(listener), Some(metrics)) => Some(metrics::serve(listener, metrics, health.clone())?),
         _ => None,
     };
-    let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
+    let exporting = exporting(&options.work.index_export, &options.crate_store)?;
+    if let Some(exporting) = &exporting {
+        health.attend_export(exporting.state.clone());
+    }
+    let (wakeups, completions) = (Wakeups::default(), Completions::default());
+    let shared = Shared { pool, index, crate_store, wakeups, completions, exporting };
     let following = Following { poll: options.index.index_poll_interval, config_json: None };
     let working = Workers::start(&storage, &shared, Some(&options.work), OTHER_CONNECTIONS, following)?;
     if let Some(workers) = working.view() {

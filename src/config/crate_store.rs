@@ -78,10 +78,11 @@ impl CrateStoreOptions {
         given.filter(|region| !region.is_empty()).unwrap_or_else(|| "us-east-1".to_owned())
     }
 
-    /// Refuses an endpoint that would be refused when crate files are stored.
-    pub fn check(&self) -> Result<(), String> {
+    /// Refuses an endpoint that would be refused when crate files are stored, or the index is exported.
+    pub fn check(&self, exports: bool) -> Result<(), String> {
         match self.crate_store {
             Some(CrateStorePlace::Bucket { .. }) => self.endpoint().map(drop),
+            _ if exports => self.endpoint().map(drop),
             _ => Ok(()),
         }
     }

@@ -24,6 +24,8 @@ pub mod http;
 pub mod identity_provider;
 pub mod import;
 pub mod index;
+pub mod index_command;
+pub mod index_export;
 pub mod jobs;
 pub mod listen_address;
 pub mod load;
@@ -47,6 +49,7 @@ pub mod work;
 
 mod crate_or_version;
 mod download_log;
+mod download_redirect;
 mod durations;
 mod file;
 mod file_access;
@@ -73,12 +76,15 @@ pub use crate_or_version::CrateOrVersion;
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use database::{DatabaseCommand, DatabaseUpgradeOptions};
 pub use download_log::DownloadLogOptions;
+pub use download_redirect::{DownloadRedirectOptions, Redirect};
 pub use email::EmailOptions;
 pub use generate::{CompletionsOptions, ManOptions};
 pub use http::HttpOptions;
 pub use identity_provider::{ExistingUsers, IdentityProvider, NewUsers};
 pub use import::{CratesIoDependencies, ImportOptions};
 pub use index::IndexOptions;
+pub use index_command::{ExportOptions, IndexCommand};
+pub use index_export::{ExportPlace, IndexExportOptions};
 pub use jobs::JobsCommand;
 pub use keys::is_settable;
 pub use listen_address::{Host, ListenAddress};
@@ -154,7 +160,7 @@ impl Cli {
     fn check(&self) -> Result<(), String> {
         match &self.command {
             Command::Serve(options) => options.check(),
-            Command::Worker(options) => options.index.check().and_then(|()| options.crate_store.check()),
+            Command::Worker(options) => options.check(),
             Command::Monitor(options) => options.check(),
             _ => Ok(()),
         }
@@ -232,6 +238,9 @@ pub enum Command {
     /// Carry crates to where there is no network
     #[command(subcommand)]
     Bundle(BundleCommand),
+    /// Copy the sparse index to a bucket behind a CDN
+    #[command(subcommand)]
+    Index(IndexCommand),
     /// Show, retry and discard background jobs
     #[command(subcommand)]
     Jobs(JobsCommand),

@@ -7,8 +7,8 @@ use clap::Args;
 use super::durations::{duration, pause};
 use super::listen_address::{ListenAddress, listen_address};
 use super::{
-    AccessOptions, CorsOptions, CrateStoreOptions, DownloadLogOptions, HttpOptions, IndexOptions, PackageLimitOptions,
-    PolicyOptions, StorageOptions, UpstreamOptions, WorkOptions,
+    AccessOptions, CorsOptions, CrateStoreOptions, DownloadLogOptions, DownloadRedirectOptions, HttpOptions,
+    IndexOptions, PackageLimitOptions, PolicyOptions, StorageOptions, UpstreamOptions, WorkOptions,
 };
 use crate::package::Limits;
 
@@ -54,6 +54,8 @@ pub struct ServeOptions {
     #[command(flatten)]
     pub crate_store: CrateStoreOptions,
     #[command(flatten)]
+    pub download_redirect: DownloadRedirectOptions,
+    #[command(flatten)]
     pub upstream: UpstreamOptions,
     #[command(flatten)]
     pub download_log: DownloadLogOptions,
@@ -96,7 +98,9 @@ impl ServeOptions {
         self.upstream.check()?;
         self.download_log.check()?;
         self.work.advisories.check(&self.upstream.names())?;
-        self.crate_store.check()
+        self.download_redirect.check(self.crate_store.crate_store.as_ref(), self.access.auth_required)?;
+        self.work.index_export.check(self.crate_store.crate_store.as_ref(), self.access.auth_required)?;
+        self.crate_store.check(self.work.index_export.index_export.is_some())
     }
 
     /// The limits of a publish.

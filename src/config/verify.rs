@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::durations::duration;
 use super::output::OutputOptions;
-use super::{CrateStoreOptions, IndexOptions, StorageOptions};
+use super::{CrateStoreOptions, IndexExportOptions, IndexOptions, StorageOptions};
 
 /// The options of `verify`.
 #[derive(Args, Debug, Clone)]
@@ -60,6 +60,8 @@ pub struct VerifyOptions {
     pub index: IndexOptions,
     #[command(flatten)]
     pub crate_store: CrateStoreOptions,
+    #[command(flatten)]
+    pub export: IndexExportOptions,
 }
 
 /// The options of a repair.

@@ -73,7 +73,7 @@ mod tests {
     use crate::config::{command, is_settable};
 
     /// Variables of `serve` that describe one registry: where it is, what it listens on, who watches it.
-    const NOT_INHERITED: [&str; 69] = [
+    const NOT_INHERITED: [&str; 75] = [
         "SUPERCARGO_ALLOW_INSECURE_TOKEN",
         "SUPERCARGO_CONFIG",
         "SUPERCARGO_CORS_ORIGIN",
@@ -82,9 +82,15 @@ mod tests {
         "SUPERCARGO_DATABASE_URL",
         "SUPERCARGO_DATA_DIR",
         "SUPERCARGO_DOWNLOAD_FLUSH_INTERVAL",
+        "SUPERCARGO_DOWNLOAD_REDIRECT",
+        "SUPERCARGO_DOWNLOAD_REDIRECT_EXPIRY",
         "SUPERCARGO_HISTORY_RETENTION",
         "SUPERCARGO_IDENTITY_PROVIDER",
         "SUPERCARGO_INDEX_BRANCH",
+        "SUPERCARGO_INDEX_EXPORT",
+        "SUPERCARGO_INDEX_EXPORT_CACHE_CONTROL",
+        "SUPERCARGO_INDEX_EXPORT_INVALIDATE",
+        "SUPERCARGO_INDEX_EXPORT_INVALIDATE_TIMEOUT",
         "SUPERCARGO_INDEX_POLL_INTERVAL",
         "SUPERCARGO_INDEX_PUSH_TIMEOUT",
         "SUPERCARGO_INDEX_REMOTE",

@@ -9,7 +9,8 @@ use super::durations::{duration, pause};
 use super::http::network;
 use super::listen_address::{ListenAddress, listen_address};
 use super::{
-    AdvisoryOptions, CrateStoreOptions, EmailOptions, IndexOptions, OtlpOptions, SentryOptions, StorageOptions,
+    AdvisoryOptions, CrateStoreOptions, EmailOptions, IndexExportOptions, IndexOptions, OtlpOptions, SentryOptions,
+    StorageOptions,
 };
 
 /// The options of `worker`.
@@ -23,6 +24,15 @@ pub struct WorkerOptions {
     pub crate_store: CrateStoreOptions,
     #[command(flatten)]
     pub work: WorkOptions,
+}
+
+impl WorkerOptions {
+    /// Refuses options that do not go together.
+    pub fn check(&self) -> Result<(), String> {
+        self.index.check()?;
+        self.work.index_export.check(self.crate_store.crate_store.as_ref(), false)?;
+        self.crate_store.check(self.work.index_export.index_export.is_some())
+    }
 }
 
 /// The options that `serve` and `worker` have in common.
@@ -60,6 +70,8 @@ pub struct WorkOptions {
     /// them what the registry's own network protects.
     #[arg(long, hide = true, help_heading = "Webhooks", env = "SUPERCARGO_WEBHOOK_ALLOW", value_name = "NET", value_delimiter = ',', value_parser = network)]
     pub webhook_allow: Vec<IpNet>,
+    #[command(flatten)]
+    pub index_export: IndexExportOptions,
     #[command(flatten)]
     pub advisories: AdvisoryOptions,
     #[command(flatten)]

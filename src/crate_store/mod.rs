@@ -3,12 +3,14 @@
 //! The name identifies the content, so two publishes cannot overwrite each other's files, storing a file twice has the
 //! effect of storing it once, and a file that no version names is garbage that is in nobody's way. Files never change.
 
+mod bucket;
 mod directories;
 mod error;
 mod free_space;
 mod listing;
 mod local;
 mod memory;
+mod presigned;
 mod quarantine;
 mod reader;
 mod runtime;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use object_store::aws::AmazonS3;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Location;
 use object_store::prefix::PrefixStore;
@@ -34,8 +37,10 @@ use self::memory::Memory;
 use self::runtime::StoreRuntime;
 use crate::package::Checksum;
 
+pub use self::bucket::{Bucket, BucketError, Listed, Object, ObjectHeaders, Written};
 pub use self::error::{CrateStoreError, Failure};
 pub use self::free_space::FreeSpace;
+pub use self::presigned::Allowed;
 pub use self::quarantine::{Expired, SetAside};
 pub use self::reader::CrateReader;
 pub use self::s3::{S3Credentials, S3Settings};
@@ -59,7 +64,7 @@ pub struct CrateStore {
 #[derive(Clone)]
 enum Place {
     Directory(Arc<Path>),
-    Bucket(Arc<S3Settings>),
+    Bucket(Arc<S3Settings>, Arc<AmazonS3>),
 }
 
 impl CrateStore {
@@ -86,13 +91,13 @@ impl CrateStore {
     /// Opens a bucket without sending it a request. When `put` returns, the file is as safe as the bucket is.
     pub fn s3(settings: &S3Settings) -> Result<Self, CrateStoreError> {
         let runtime = StoreRuntime::bounded(settings.limit)?;
-        let bucket = settings.client(runtime.handle())?;
+        let bucket = Arc::new(settings.client(runtime.handle())?);
         let store: Arc<dyn ObjectStore> = if settings.prefix.is_empty() {
-            Arc::new(bucket)
+            Arc::clone(&bucket) as Arc<dyn ObjectStore>
         } else {
-            Arc::new(PrefixStore::new(bucket, settings.prefix.as_str()))
+            Arc::new(PrefixStore::new(Arc::clone(&bucket), settings.prefix.as_str()))
         };
-        Ok(Self { store, place: Place::Bucket(Arc::new(settings.clone())), runtime, memory: None })
+        Ok(Self { store, place: Place::Bucket(Arc::new(settings.clone()), bucket), runtime, memory: None })
     }
 
     /// Opens a file for reading it as it is stored; `None` if it does not exist.
@@ -140,7 +145,7 @@ impl CrateStore {
     ///
     /// Unless [`CrateStoreError::is_outage`], the settings are wrong and the text says what to change.
     pub fn check(&self) -> Result<(), CrateStoreError> {
-        let Place::Bucket(settings) = &self.place else {
+        let Place::Bucket(settings, _) = &self.place else {
             return self.size(Checksum::of(b"")).map(drop);
         };
         // A request for a missing file would not show whether the bucket exists.
@@ -148,7 +153,7 @@ impl CrateStore {
         let first = async { listed.next().await.transpose() };
         match self.wait_for(|| "the list of files".to_owned(), Some(CHECK), first) {
             Err(CrateStoreError::Failed { failure: Failure::Rejected { status, code }, .. }) => {
-                let remedy = settings.remedy(status, code.as_deref());
+                let remedy = settings.remedy("--crate-store", status, code.as_deref());
                 let reason = format!("{}: {remedy}", Failure::Rejected { status, code });
                 Err(CrateStoreError::Settings { store: settings.name(), reason })
             }

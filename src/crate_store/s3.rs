@@ -94,12 +94,12 @@ impl S3Settings {
         }
     }
 
-    /// The remedy for a bucket that rejects the first request.
-    pub(super) fn remedy(&self, status: u16, code: Option<&str>) -> String {
+    /// The remedy for a bucket that rejects the first request. `option` is the one that names the bucket.
+    pub(super) fn remedy(&self, option: &str, status: u16, code: Option<&str>) -> String {
         let bucket = &self.bucket;
         match (status, code) {
             (_, Some("NoSuchBucket")) | (404, _) => format!(
-                "create the bucket {bucket:?}, or name another with --crate-store; if it is elsewhere, correct --s3-endpoint \
+                "create the bucket {bucket:?}, or name another with {option}; if it is elsewhere, correct --s3-endpoint \
                  or --s3-url-style"
             ),
             (_, Some("InvalidAccessKeyId" | "NotSignedUp")) => {
@@ -119,7 +119,7 @@ impl S3Settings {
                 "allow the key s3:ListBucket on the bucket {bucket:?}, and s3:GetObject, s3:PutObject and s3:DeleteObject on \
                  its objects"
             ),
-            _ => "correct --crate-store, --s3-endpoint or --s3-region".to_owned(),
+            _ => format!("correct {option}, --s3-endpoint or --s3-region"),
         }
     }
 }

@@ -491,6 +491,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    index_exports (destination) {
+        destination -> Text,
+        commit_id -> Nullable<Text>,
+        exported_at -> Nullable<Timestamptz>,
+        fence -> BigInt,
+        settled_commit -> Nullable<Text>,
+        settling_commit -> Nullable<Text>,
+        settling_since -> Nullable<Timestamptz>,
+        checked_at -> Nullable<Timestamptz>,
+        invalidates_all -> Bool,
+    }
+}
+
+diesel::table! {
     upstream_policies (upstream) {
         upstream -> Text,
         policy -> Text,

@@ -9,6 +9,7 @@ use super::delete_crate::DeleteCrate;
 use super::delete_version::DeleteVersion;
 use super::email::{SendNotices, SendToAddress};
 use super::environment::Environment;
+use super::index_export::{EXPORT, ExportIndex};
 use super::maintain_index::MaintainIndex;
 use super::publish_version::PublishVersion;
 use super::remove_crate_file::RemoveCrateFile;
@@ -45,9 +46,11 @@ pub fn registry() -> Result<Registry<Environment>, RegistryError> {
         .job::<DeliverWebhook>()?
         .job::<SendNotices>()?
         .job::<SendToAddress>()?
+        .job::<ExportIndex>()?
         // The larger a batch of the index is, the less a publish costs; and there is one index to maintain.
         .workers(QUEUE, Workers::OneInAll)?
         .workers(MaintainIndex::POLICY.queue, Workers::OneInAll)?
+        .workers(EXPORT, Workers::OneInAll)?
         // A receiver that does not answer occupies one for as long as an attempt may take.
         .workers(DeliverWebhook::POLICY.queue, Workers::PerProcess(DELIVERING))?
         .workers(SendNotices::POLICY.queue, Workers::PerProcess(MAILING))

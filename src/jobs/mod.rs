@@ -14,6 +14,7 @@ pub mod describing;
 pub mod email;
 pub mod environment;
 pub mod follow;
+pub mod index_export;
 pub mod kinds;
 pub mod leaving;
 pub mod lost_rows;

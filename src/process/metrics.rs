@@ -12,6 +12,7 @@ use crate::jobs;
 use crate::process::CommandError;
 use crate::queue::measures;
 use crate::web::bounds;
+use crate::web::export_state::ExportState;
 use crate::web::health::Health;
 use crate::web::index::git::fetch_metrics;
 use crate::web::metrics::Metrics;
@@ -43,6 +44,7 @@ pub fn install(pool: &Pool, resources: Resources) -> Result<Metrics, CommandErro
     measures::describe();
     bounds::describe();
     web::measures::describe();
+    ExportState::describe();
     fetch_metrics::describe();
     resources::describe();
     primary::describe();

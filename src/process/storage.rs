@@ -8,14 +8,17 @@ use super::data_dir::permissions;
 use super::data_dir::{self, DataDirLock};
 use super::{hardening, pooler};
 use crate::config::storage::DataDir;
-use crate::config::{CrateStoreOptions, CrateStorePlace, IndexOptions, StorageOptions};
-use crate::crate_store::{CrateStore, S3Credentials, S3Settings};
+use crate::config::{
+    CrateStoreOptions, CrateStorePlace, ExportPlace, IndexExportOptions, IndexOptions, StorageOptions,
+};
+use crate::crate_store::{Bucket, CrateStore, S3Credentials, S3Settings};
 use crate::database::primary::NotThePrimary;
 use crate::database::upkeep::backup::major_version;
 use crate::database::{Pool, Primary, migrations};
 use crate::full_disk;
 use crate::index::remote::Token;
 use crate::index::{Credentials, GitProgram, Index, Remote, RemoteOptions};
+use crate::jobs::index_export::{Destination, Invalidation};
 use crate::postgres::embedded::{self, Cluster};
 use crate::postgres::url::{malformed, with_defaults, without_secrets};
 use crate::postgres::versions;
@@ -273,6 +276,20 @@ fn open_bucket(settings: &S3Settings) -> Result<CrateStore, CommandError> {
         checked => checked?,
     }
     Ok(store)
+}
+
+/// Where the index is exported to; None if it is not. Sends no request: an export never keeps a registry from starting.
+pub fn index_export(
+    options: &IndexExportOptions,
+    crate_store: &CrateStoreOptions,
+) -> Result<Option<Destination>, CommandError> {
+    let Some(ExportPlace { bucket, prefix }) = &options.index_export else { return Ok(None) };
+    let limit = options.index_export_invalidate_timeout;
+    Ok(Some(Destination {
+        bucket: Bucket::open(&s3_settings(crate_store, bucket, prefix)?)?,
+        cache_control: options.index_export_cache_control.clone(),
+        invalidation: options.index_export_invalidate.clone().map(|command| Invalidation { command, limit }),
+    }))
 }
 
 /// The database for the log: its address without secrets, or `embedded`.

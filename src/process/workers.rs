@@ -3,21 +3,24 @@
 use std::time::Duration;
 
 use super::schedule::{
-    Scheduled, advisories, analysing, bitmaps, describing, release_sets, tidying, verifying, webhooks,
+    Scheduled, advisories, analysing, bitmaps, describing, exporting, release_sets, tidying, verifying, webhooks,
 };
 use super::setup::prepare_mirror;
-use crate::config::WorkOptions;
+use super::storage::index_export;
+use crate::config::{CrateStoreOptions, IndexExportOptions, WorkOptions};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::upkeep::index_state::HEAD_CHANNEL;
 use crate::index::{ConfigJson, Index};
 use crate::jobs::follow::Follower;
+use crate::jobs::index_export::Destination;
 use crate::jobs::{self, Environment};
 use crate::process::{CommandError, Storage};
 use crate::queue::listener::{ChannelHandler, Listener};
 use crate::queue::{Completions, Runner, Running, Settings, Wakeups, WorkersView};
 use crate::upstream::guarded::Guarded;
 use crate::upstream::smtp::Smtp;
+use crate::web::export_state::ExportState;
 
 /// Handles shared by the jobs and the requests of a process.
 pub struct Shared {
@@ -26,6 +29,23 @@ pub struct Shared {
     pub crate_store: CrateStore,
     pub wakeups: Wakeups,
     pub completions: Completions,
+    /// None without `--index-export`.
+    pub exporting: Option<Exporting>,
+}
+
+/// Where the index is exported to, and where its state is noted.
+pub struct Exporting {
+    pub destination: Destination,
+    pub state: ExportState,
+}
+
+/// What exports the index; None without `--index-export`.
+pub fn exporting(
+    options: &IndexExportOptions,
+    crate_store: &CrateStoreOptions,
+) -> Result<Option<Exporting>, CommandError> {
+    let destination = index_export(options, crate_store)?;
+    Ok(destination.map(|destination| Exporting { destination, state: ExportState::default() }))
 }
 
 /// How the mirror of an index remote is kept up to date.
@@ -55,7 +75,7 @@ impl Workers {
         requests: u32,
         following: Following,
     ) -> Result<Self, CommandError> {
-        let Shared { pool, index, crate_store, wakeups, completions } = shared;
+        let Shared { pool, index, crate_store, wakeups, completions, exporting } = shared;
         let registry = jobs::registry()?;
         let queues = registry.queues();
         let allowed = takes_jobs.map(|options| options.webhook_allow.clone()).unwrap_or_default();
@@ -66,6 +86,7 @@ impl Workers {
             crate_store: crate_store.clone(),
             webhooks: Guarded::new(allowed),
             smtp,
+            index_export: exporting.as_ref().map(|exporting| exporting.destination.clone()),
         };
         let runner =
             Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
@@ -107,6 +128,10 @@ impl Workers {
             schedules.push(describing::start(storage, &shared.completions)?);
             schedules.extend(advisories::start(storage, (pool, index.git()), &options.advisories)?);
             schedules.push(release_sets::start(pool, crate_store)?);
+            if let Some(Exporting { destination, state }) = exporting {
+                let key = destination.key();
+                schedules.push(exporting::start((pool, index), &shared.completions, key, state.clone())?);
+            }
             schedules.push(webhooks::start((pool, index), &shared.completions, options.history_retention)?);
         }
         Ok(Self { running, listener: Some(listener), schedules, follower })

@@ -49,6 +49,9 @@ pub enum Kind {
     OrphanFile,
     DamagedUpstreamFile,
     DamagedUpstreamIndexFile,
+    MissingExportedFile,
+    StaleExportedFile,
+    ForeignExportedFile,
     StagedLeftover,
 }
 
@@ -96,6 +99,9 @@ impl Kind {
             Self::OrphanFile => "the store has a file that no version needs",
             Self::DamagedUpstreamFile => "the content of a kept crate file of an upstream does not match its checksum",
             Self::DamagedUpstreamIndexFile => "a kept index file of an upstream is damaged",
+            Self::MissingExportedFile => "the copy of the index in the bucket lacks a file",
+            Self::StaleExportedFile => "a file in the copy of the index differs from the commit that was exported",
+            Self::ForeignExportedFile => "the copy of the index has a file that the index does not have",
             Self::StagedLeftover => "the store has a partly written file, left by a killed process",
         }
     }
@@ -118,6 +124,9 @@ impl Kind {
             }
             Self::DamagedUpstreamFile | Self::DamagedUpstreamIndexFile => {
                 "run `supercargo verify --upstreams --repair`"
+            }
+            Self::MissingExportedFile | Self::StaleExportedFile | Self::ForeignExportedFile => {
+                "run `supercargo verify --index-export URL --repair`, or `supercargo index export --full`"
             }
             _ => "run `supercargo verify --repair`",
         }

@@ -4,6 +4,7 @@ use crate::crate_store::CrateStoreError;
 use crate::database::PoolError;
 use crate::fault;
 use crate::index::IndexError;
+use crate::jobs::index_export::ExportError;
 use crate::jobs::restoration::RestoreError;
 use crate::jobs::unused_files::UnusedFileError;
 use crate::queue::EnqueueError;
@@ -33,6 +34,8 @@ pub enum VerifyError {
     Restore(#[from] RestoreError),
     #[error(transparent)]
     Unused(#[from] UnusedFileError),
+    #[error("cannot check the copy of the index: {0}")]
+    Export(#[from] ExportError),
     #[error("cannot run the jobs of the repair: {0}")]
     Perform(String),
     #[error(transparent)]

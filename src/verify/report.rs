@@ -29,13 +29,22 @@ pub enum Phase {
     CrateFiles,
     /// Files that are kept of upstreams, if they are to be checked.
     UpstreamFiles,
+    /// The copy of the index in a bucket, if it is to be checked.
+    IndexExport,
     /// Dead jobs.
     Jobs,
 }
 
 impl Phase {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Repository, Self::Crates, Self::IndexFiles, Self::CrateFiles, Self::UpstreamFiles, Self::Jobs];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Repository,
+        Self::Crates,
+        Self::IndexFiles,
+        Self::CrateFiles,
+        Self::UpstreamFiles,
+        Self::IndexExport,
+        Self::Jobs,
+    ];
 
     /// What the phase checks, for people.
     pub fn what(self) -> &'static str {
@@ -45,6 +54,7 @@ impl Phase {
             Self::IndexFiles => "index files",
             Self::CrateFiles => "crate files",
             Self::UpstreamFiles => "files of upstreams",
+            Self::IndexExport => "the copy of the index",
             Self::Jobs => "jobs",
         }
     }
@@ -74,6 +84,9 @@ pub struct Counts {
     pub upstream_index_files: u64,
     #[serde(default)]
     pub upstream_crate_files: u64,
+    /// Files of the index that its copy in a bucket was compared with.
+    #[serde(default)]
+    pub exported_files: u64,
 }
 
 /// A crate that had a pending job at every check.

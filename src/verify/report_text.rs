@@ -53,8 +53,12 @@ impl Report {
             (0, 0) => String::new(),
             (index, crates) => format!("; of upstreams {index} index files and {crates} crate files"),
         };
+        let exported = match counts.exported_files {
+            0 => String::new(),
+            files => format!("; {files} files of the copy of the index"),
+        };
         let checked = format!(
-            "{} crates with {} versions, {} index files and {} crate files{}{of_upstreams}",
+            "{} crates with {} versions, {} index files and {} crate files{}{of_upstreams}{exported}",
             counts.crates,
             counts.versions,
             counts.index_files,

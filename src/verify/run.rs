@@ -112,6 +112,7 @@ fn all_phases(context: &Context<'_>, progress: &mut Progress<'_>, from: &Positio
             Phase::IndexFiles => phases::index_files::check(context, progress, cursor)?,
             Phase::CrateFiles => phases::crate_files::check(context, progress, cursor)?,
             Phase::UpstreamFiles => phases::upstream_files::check(context, progress, cursor)?,
+            Phase::IndexExport => phases::index_export::check(context, progress)?,
             Phase::Jobs => phases::dead_jobs::check(context, progress)?,
         };
         if flow == Flow::Stopped {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::report::{Phase, Report};
 use crate::crate_store::CrateStore;
+use crate::jobs::index_export::Destination;
 use crate::package::RegistryUrls;
 
 /// How much is checked.
@@ -53,6 +54,8 @@ pub struct Settings {
     pub registry_urls: RegistryUrls,
     /// What is kept of upstreams, if it is to be checked.
     pub upstreams: Option<UpstreamCache>,
+    /// The copy of the index in a bucket, if it is to be checked.
+    pub index_export: Option<Destination>,
     /// Resumes an interrupted run.
     pub resume: bool,
     /// Who started the run, for the report.
@@ -71,6 +74,7 @@ impl Default for Settings {
             page: 200,
             registry_urls: RegistryUrls::default(),
             upstreams: None,
+            index_export: None,
             resume: false,
             requested_by: "operator".to_owned(),
         }

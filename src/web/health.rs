@@ -26,6 +26,7 @@ use crate::database::Pool;
 use crate::error_chain::ErrorChain;
 use crate::index::{ConfigJson, View};
 use crate::queue::{QueueWorkers, WorkersView, trouble};
+use crate::web::export_state::{Behind, ExportState};
 
 /// How long a check is reused.
 const FRESH: Duration = Duration::from_secs(1);
@@ -43,6 +44,7 @@ struct Parts {
     checking: Arc<AtomicBool>,
     last: Mutex<Option<(Instant, Report)>>,
     workers: OnceLock<WorkersView>,
+    export: OnceLock<ExportState>,
 }
 
 /// The parts that are checked.
@@ -62,6 +64,9 @@ struct Report {
     index: PartState,
     store: PartState,
     worker: PartState,
+    /// The copy of the index, if this process exports it. A copy that is behind is no reason to send requests elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index_export: Option<Behind>,
     /// What is wrong, for the log: it may name hosts.
     #[serde(skip)]
     problems: Vec<Problem>,
@@ -106,7 +111,7 @@ impl Report {
     fn of(parts: [PartState; 4]) -> Self {
         let [database, index, store, worker] = parts;
         let status = if parts.into_iter().all(PartState::is_good) { "ready" } else { "not ready" };
-        Self { status, database, index, store, worker, problems: Vec::new() }
+        Self { status, database, index, store, worker, index_export: None, problems: Vec::new() }
     }
 
     /// Logs a change. A registry that starts becomes ready a moment after its first answer, so that is no warning.
@@ -139,6 +144,7 @@ impl Health {
             checking: Arc::default(),
             last: Mutex::default(),
             workers: OnceLock::new(),
+            export: OnceLock::new(),
         }))
     }
 
@@ -146,6 +152,12 @@ impl Health {
     pub fn attend(&self, workers: WorkersView) {
         // Set once, at the start.
         let _ = self.0.workers.set(workers);
+    }
+
+    /// Includes the state of the copy of the index from now on.
+    pub fn attend_export(&self, state: ExportState) {
+        // Set once, at the start.
+        let _ = self.0.export.set(state);
     }
 
     /// The workers of this process; None if it has none.
@@ -171,6 +183,8 @@ impl Health {
                 report
             }
         };
+        let index_export = self.0.export.get().and_then(ExportState::get);
+        let report = Report { index_export, ..report };
         if self.0.stopping.load(Ordering::Acquire) { Report { status: "stopping", ..report } } else { report }
     }
 

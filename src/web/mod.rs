@@ -10,6 +10,7 @@ pub mod cors;
 pub mod download_counts;
 pub mod download_log;
 pub mod error;
+pub mod export_state;
 pub mod extract;
 pub mod fast_path;
 pub mod health;

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::advisory_repository::AdvisoryRepository;
+use super::answers::crate_file::DownloadRedirect;
 use super::bounds::Bound;
 use super::download_counts::DownloadCounts;
 use super::download_log::DownloadLog;
@@ -128,6 +129,8 @@ pub struct Settings {
     pub upstreams: Upstreams,
     /// The log of downloads, if there is one.
     pub download_log: DownloadLog,
+    /// Where clients get crate files from, if not from here.
+    pub download_redirect: Option<DownloadRedirect>,
     /// The git repository of the advisories about its crates.
     pub advisories: Option<AdvisoryRepository>,
 }

@@ -674,7 +674,14 @@ mod slow {
         let damages = damages();
         let covered: BTreeSet<Kind> = damages.iter().flat_map(|damage| damage.found.iter().copied()).collect();
         // The tests of remotes and of upstreams cover these, with real ones.
-        let elsewhere = [Kind::RemoteDiffers, Kind::DamagedUpstreamFile, Kind::DamagedUpstreamIndexFile];
+        let elsewhere = [
+            Kind::RemoteDiffers,
+            Kind::DamagedUpstreamFile,
+            Kind::DamagedUpstreamIndexFile,
+            Kind::MissingExportedFile,
+            Kind::StaleExportedFile,
+            Kind::ForeignExportedFile,
+        ];
         let here = Kind::ALL.iter().copied().filter(|kind| !elsewhere.contains(kind)).collect();
         assert_eq!(covered, here, "each kind is covered");
         println!("{:<46} {:<42} repaired", "damage", "found");

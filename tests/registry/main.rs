@@ -28,6 +28,7 @@ mod diffing;
 mod download_counting;
 mod editing;
 mod email;
+mod exporting;
 mod fast_path;
 mod fixtures;
 mod following;

@@ -195,8 +195,8 @@ fn a_database_that_allows_too_few_connections_is_refused_at_the_start() {
             .unwrap();
     };
     limit(96);
-    insta::assert_snapshot!(failed(serve().output().unwrap(), 1).trim(), @"supercargo: the database allows 96 connections, but this process may need 99 (84 for requests, 15 for jobs): reduce --database-pool-size, or raise PostgreSQL's max_connections (or the limit of the role or the database)");
-    limit(99);
+    insta::assert_snapshot!(failed(serve().output().unwrap(), 1).trim(), @"supercargo: the database allows 96 connections, but this process may need 100 (84 for requests, 16 for jobs): reduce --database-pool-size, or raise PostgreSQL's max_connections (or the limit of the role or the database)");
+    limit(100);
     let mut child = serve().spawn().unwrap();
     crate::support::process::wait_for_url(&mut child, &directory.path().join("data"));
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();

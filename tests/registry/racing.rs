@@ -87,6 +87,7 @@ fn a_head_that_moved_is_read_again_and_the_batch_is_written_in_the_same_attempt(
         crate_store: CrateStore::attach(&served.data_dir().join("crates")).unwrap(),
         webhooks: Guarded::new(Vec::new()),
         smtp: None,
+        index_export: None,
     };
     let (wakeups, completions) = (Wakeups::default(), Completions::default());
     let runner = Runner::new(jobs::registry().unwrap(), environment, pool, "racer", wakeups, completions);
@@ -190,6 +191,7 @@ mod slow {
                 crate_store: CrateStore::local(&directory.path().join("crates")).unwrap(),
                 webhooks: Guarded::new(Vec::new()),
                 smtp: None,
+                index_export: None,
             };
             let (wakeups, completions) = (Wakeups::default(), Completions::default());
             Runner::new(jobs::registry().unwrap(), environment, pool.clone(), "racer", wakeups, completions)

@@ -1,4 +1,4 @@
-//! The README: its commands work as they are written, and it stays short.
+//! The README: its commands work as they are written, and it stays short. And a table that another page computes.
 
 use std::fs;
 
@@ -8,6 +8,16 @@ const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 fn it_has_at_most_800_words() {
     let words = fs::read_to_string(README).unwrap().split_whitespace().count();
     assert!(words <= 800, "{words}");
+}
+
+/// What docs/scaling.md concludes follows from its table.
+#[test]
+fn the_table_of_the_page_about_scaling_is_what_its_script_prints() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut script = std::process::Command::new("python3");
+    script.arg("script/simulate-load").args(["--check", "docs/scaling.md"]).current_dir(root);
+    let output = script.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Tests that start several processes. The inner loop leaves them out.

@@ -215,6 +215,7 @@ fn a_slow_worker_with_a_mirror_of_its_own_does_not_note_what_is_out_of_date() {
             crate_store: CrateStore::local(&directory.path().join("crates")).unwrap(),
             webhooks: supercargo::upstream::guarded::Guarded::new(Vec::new()),
             smtp: None,
+            index_export: None,
         };
         let (wakeups, completions) = (Wakeups::default(), Completions::default());
         Runner::new(jobs::registry().unwrap(), environment, pool.clone(), name, wakeups, completions)

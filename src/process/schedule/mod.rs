@@ -4,6 +4,7 @@ pub mod advisories;
 pub mod analysing;
 pub mod bitmaps;
 pub mod describing;
+pub mod exporting;
 pub mod release_sets;
 pub mod tidying;
 pub mod verifying;

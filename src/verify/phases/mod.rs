@@ -3,6 +3,7 @@
 pub mod crate_files;
 pub mod crates;
 pub mod dead_jobs;
+pub mod index_export;
 pub mod index_files;
 pub mod repository;
 pub mod upstream_files;

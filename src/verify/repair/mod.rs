@@ -6,6 +6,7 @@
 //! is checked once more, and a difference counts as repaired only if that check no longer finds it.
 
 mod crate_files;
+mod index_export;
 mod index_files;
 mod jobs;
 mod lines;
@@ -80,6 +81,9 @@ fn repair_one(
         Kind::OrphanFile => crate_files::quarantine(context, difference),
         Kind::DamagedUpstreamFile => upstream_files::remove_crate_file(context, difference),
         Kind::DamagedUpstreamIndexFile => upstream_files::remove_index_file(context, difference),
+        Kind::MissingExportedFile | Kind::StaleExportedFile | Kind::ForeignExportedFile => {
+            index_export::write(context, difference)
+        }
         Kind::StagedLeftover => crate_files::quarantine_unfinished(context, difference),
         _ => index_files::render(context, repairs, difference, rendered),
     }

@@ -11,7 +11,7 @@ use crate::verify::difference::{Difference, Kind};
 use crate::verify::error::VerifyError;
 use crate::verify::recheck::crates::{CrateCheck, recheck_until_settled};
 use crate::verify::recheck::upstream_files::IndexPlace;
-use crate::verify::recheck::{counts, crate_files, index_files, remote, upstream_files};
+use crate::verify::recheck::{counts, crate_files, index_export, index_files, remote, upstream_files};
 
 /// Checks everything again that these differences are about.
 pub fn check(context: &Context<'_>, differences: &[Difference]) -> Result<Vec<Difference>, VerifyError> {
@@ -31,6 +31,9 @@ pub fn check(context: &Context<'_>, differences: &[Difference]) -> Result<Vec<Di
                 if let Some(place) = path.as_deref().and_then(IndexPlace::parse) {
                     remaining.extend(upstream_files::recheck_index_file(context, &place)?);
                 }
+            }
+            (Kind::MissingExportedFile | Kind::StaleExportedFile | Kind::ForeignExportedFile, Some(path), _) => {
+                remaining.extend(index_export::recheck(context, path)?);
             }
             (Kind::RemoteDiffers, _, _) => remaining.extend(remote::recheck(context)?),
             (Kind::DeadJob, _, subject) => {

@@ -5,6 +5,7 @@
 //! are for mirrors and interrupted downloads.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use http_range_header::{EndPosition, RangeUnsatisfiableError, StartPosition, parse_range_header};
 
 use super::conditions::{self, Condition, Tag};
-use crate::crate_store::{Content, CrateFile, CrateStore};
+use crate::crate_store::{Allowed, Content, CrateFile, CrateStore};
 use crate::package::{Checksum, CrateName, Version};
 use crate::web::ApiError;
 
@@ -89,8 +90,69 @@ impl Source<'_> {
     }
 }
 
+/// Where clients get crate files from, if not from the registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DownloadRedirect {
+    /// From the bucket, with a signed URL that is valid for this time.
+    Presigned(Duration),
+    /// From a public place that has the files of the crate store. Without a trailing slash.
+    Public(String),
+}
+
+/// The redirect to the file, and whether the client gets the file from its first byte on.
+pub fn redirect(
+    to: &DownloadRedirect,
+    store: &CrateStore,
+    request: &FileRequest<'_>,
+) -> Result<(Response, bool), ApiError> {
+    let FileRequest { file, method, headers } = request;
+    let (response, condition) = judged(request)?;
+    if condition == Condition::NotModified {
+        return Ok((response, false));
+    }
+    let url = match to {
+        DownloadRedirect::Public(base) => format!("{base}/{}", CrateStore::place(file.checksum)),
+        DownloadRedirect::Presigned(valid_for) => {
+            let allowed = if *method == Method::HEAD { Allowed::Head } else { Allowed::Get };
+            let signed = store.presigned(file.checksum, allowed, *valid_for)?;
+            signed.ok_or_else(|| ApiError::internal("the crate store is no bucket"))?
+        }
+    };
+    let place = HeaderValue::try_from(url).map_err(ApiError::internal)?;
+    let mut response = StatusCode::FOUND.into_response();
+    // The next download is counted, too, and has another signature.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::VARY, BY_ACCEPT);
+    response.headers_mut().insert(header::LOCATION, place);
+    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+    Ok((response, **method == Method::GET && range.is_none_or(begins_the_file)))
+}
+
+/// Whether what a range asks for begins with the first byte. What is no single range is answered with the whole file.
+fn begins_the_file(range: &str) -> bool {
+    match parse_range_header(range).as_ref().map(|parsed| &parsed.ranges[..]) {
+        Ok([one]) => one.start == StartPosition::Index(0),
+        _ => true,
+    }
+}
+
 /// The response, and whether it sends the file from its first byte on.
 pub fn respond(source: Source<'_>, request: &FileRequest<'_>) -> Result<(Response, bool), ApiError> {
+    let file = request.file;
+    let tag = Tag { opaque: &file.tag, is_strong: true };
+    let (mut response, condition) = judged(request)?;
+    if condition == Condition::NotModified {
+        return Ok((response, false));
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_DISPOSITION, file.disposition.clone());
+    headers.insert(header::CONTENT_TYPE, GZIP);
+    headers.insert(header::ACCEPT_RANGES, BYTES);
+    content(source, request, conditions::admits_range(request.headers, tag), response)
+}
+
+/// What the conditions of a request say, and the response without what only a whole one has.
+fn judged(request: &FileRequest<'_>) -> Result<(Response, Condition), ApiError> {
     let file = request.file;
     let tag = Tag { opaque: &file.tag, is_strong: true };
     let condition = conditions::check(request.headers, tag);
@@ -107,12 +169,8 @@ pub fn respond(source: Source<'_>, request: &FileRequest<'_>) -> Result<(Respons
     headers.insert(header::ETAG, file.etag.clone());
     if condition == Condition::NotModified {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-        return Ok((response, false));
     }
-    headers.insert(header::CONTENT_DISPOSITION, file.disposition.clone());
-    headers.insert(header::CONTENT_TYPE, GZIP);
-    headers.insert(header::ACCEPT_RANGES, BYTES);
-    content(source, request, conditions::admits_range(request.headers, tag), response)
+    Ok((response, condition))
 }
 
 fn content(
@@ -214,6 +272,16 @@ fn part(range: &str, size: u64) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_begins_the_file_unless_it_is_one_that_begins_later() {
+        for range in ["bytes=0-", "bytes=0-9", "bytes=5-6,0-1", "lines=1-2", ""] {
+            assert!(begins_the_file(range), "{range}");
+        }
+        for range in ["bytes=1-", "bytes=-5", "bytes=7-9"] {
+            assert!(!begins_the_file(range), "{range}");
+        }
+    }
 
     #[test]
     fn one_range_is_a_part_and_anything_else_is_the_whole() {

@@ -24,9 +24,9 @@ use crate::web::{ApiError, App};
 
 /// Download a crate file
 ///
-/// Sends the stored bytes, also of a yanked version. A client that accepts `application/json` gets the file's URL instead.
+/// Sends the stored bytes, also of a yanked version, or redirects to them. A client that accepts `application/json` gets the file's URL instead.
 /// Responses that send the file from its first byte on are counted as downloads; HEAD requests, 304 responses, later ranges
-/// and responses with the URL are not.
+/// and responses with the URL are not. A redirect counts as the response that it leads to.
 #[utoipa::path(
     get,
     path = "/api/v1/crates/{crate}/{version}/download",
@@ -37,6 +37,7 @@ use crate::web::{ApiError, App};
             (CrateFileBody = "application/gzip"),
             (Location = "application/json"),
         )),
+        (status = 302, description = "The file is at the URL in the header Location, if the registry redirects downloads"),
         (status = 206, description = "The requested range of the file", body = CrateFileBody, content_type = "application/gzip"),
         (status = 304, description = "The client already has the file"),
         (status = 412, body = Errors, description = "If-Match does not name the file"),
@@ -57,6 +58,9 @@ pub async fn download(
     }
     let known =
         app.known_files.recall(&app.index.view, &index_path(&name), (name.as_str(), &num.to_string()), IfDue::Asks);
+    if let (Some(file), Some(_)) = (&known, &app.settings.download_redirect) {
+        return send(&app, Source::Store(&app.crate_store), (file, &method, &headers), downloader);
+    }
     if let Some(file) = &known
         && let Some(content) = app.crate_store.recall(file.checksum)
     {
@@ -80,19 +84,28 @@ pub fn recall(
         return None;
     }
     let file = app.known_files.recall(&app.index.view, &index_path(&name.parse().ok()?), (name, num), IfDue::Passes)?;
+    if app.settings.download_redirect.is_some() {
+        let sent = send(app, Source::Store(&app.crate_store), (&file, method, headers), downloader);
+        return Some(sent.unwrap_or_else(IntoResponse::into_response));
+    }
     let content = app.crate_store.recall(file.checksum)?;
     let sent = send(app, Source::Memory(&content), (&file, method, headers), downloader);
     Some(sent.unwrap_or_else(IntoResponse::into_response))
 }
 
-/// Sends a file, and counts and logs that.
+/// Sends a file, or says where it is, and counts and logs that.
 fn send(
     app: &App,
     source: Source<'_>,
     (file, method, headers): (&Arc<VersionFile>, &Method, &HeaderMap),
     downloader: Downloader,
 ) -> Result<Response, ApiError> {
-    let (response, sends_file) = crate_file::respond(source, &FileRequest { file, method, headers })?;
+    let request = FileRequest { file, method, headers };
+    let (response, sends_file) = match &app.settings.download_redirect {
+        // Does not block.
+        Some(to) => crate_file::redirect(to, &app.crate_store, &request)?,
+        None => crate_file::respond(source, &request)?,
+    };
     downloads::began(method, &response);
     if sends_file {
         app.download_counts.add(file.version_id);

@@ -201,7 +201,7 @@ impl Log {
 
 /// Whether an answer sends a crate file, or a part of it.
 fn sends(method: &Method, status: StatusCode) -> bool {
-    *method == Method::GET && [StatusCode::OK, StatusCode::PARTIAL_CONTENT].contains(&status)
+    *method == Method::GET && [StatusCode::OK, StatusCode::PARTIAL_CONTENT, StatusCode::FOUND].contains(&status)
 }
 
 fn write(pool: &Pool, batch: &[Waiting]) -> Result<(), LogError> {

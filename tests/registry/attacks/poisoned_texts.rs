@@ -456,6 +456,7 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("jobs_by_key", "kind", "SELECT kind FROM jobs", LITERAL),
     ("jobs_in_claim_order", "queue", "SELECT queue FROM jobs", LITERAL),
     // A login, or an operator as `account@host`; the index has 200 characters of it.
+    ("index_exports_pkey", "destination", "SELECT destination FROM index_exports", 2000),
     (
         "jobs_laps",
         "\"left\"(COALESCE(requested_by, ''::text), 200)",

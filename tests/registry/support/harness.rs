@@ -180,6 +180,7 @@ impl TestRegistry {
                 crate_store: crate_store.clone(),
                 webhooks: Guarded::new(vec!["127.0.0.0/8".parse().unwrap()]),
                 smtp,
+                index_export: None,
             },
             pool.clone(),
             "test",
@@ -206,6 +207,7 @@ impl TestRegistry {
             sign_in: SignInWays::default(),
             sends_mail,
             upstreams: Upstreams::default(),
+            download_redirect: None,
             download_log: DownloadLog::default(),
             advisories: None,
         };

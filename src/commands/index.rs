@@ -1,0 +1,217 @@
+//! `supercargo index`.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use diesel::{Connection, PgConnection};
+use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
+use serde_json::json;
+
+use crate::admin::output::{print_json, say};
+use crate::config::{ExportOptions, IndexCommand};
+use crate::database::upkeep::index_exports;
+use crate::index::Index;
+use crate::jobs::index_export::{self, Destination, Done, ExportError, Exporter, Lag, Progress, Scope};
+use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
+use crate::process::operator_command::stop_on_signal;
+use crate::process::signals::Signals;
+use crate::process::storage::index_export;
+use crate::process::{CommandError, Storage};
+
+/// How long to wait for another process that exports.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The pause between two attempts to get its lock.
+const POLL: Duration = Duration::from_millis(200);
+
+/// The longest export.
+const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Interval of progress lines in the log when there is no terminal.
+const LOG_EVERY: Duration = Duration::from_secs(30);
+
+pub(super) fn index(command: IndexCommand) -> Result<ExitCode, CommandError> {
+    let IndexCommand::Export(options) = command;
+    options.export.check(options.crate_store.crate_store.as_ref(), false).map_err(CommandError::new)?;
+    options.crate_store.check(true).map_err(CommandError::new)?;
+    options.index.check().map_err(CommandError::new)?;
+    let destination = index_export(&options.export, &options.crate_store)?
+        .ok_or_else(|| CommandError::new("where to? set --index-export s3://BUCKET/PREFIX, as for `serve`"))?;
+    refuse_root_in_a_directory_of_others(&options.storage)?;
+    let signals = Signals::block()?;
+    let storage = Storage::attach_or_start(&options.storage)?;
+    let done = run(&options, &storage, &destination, signals);
+    let closed = storage.close();
+    let code = done?;
+    closed?;
+    Ok(code)
+}
+
+fn run(
+    options: &ExportOptions,
+    storage: &Storage,
+    destination: &Destination,
+    signals: Signals,
+) -> Result<ExitCode, CommandError> {
+    let watcher = Watcher::new(stop_on_signal(signals)?);
+    let index = storage.index_or_mirror(&options.storage, &options.index)?;
+    let mut connection = storage.connect()?;
+    if options.status {
+        return status(&mut connection, &index, destination, options.json);
+    }
+    let scope = match (options.full, options.rewrite) {
+        (_, true) => Scope::Rewrite,
+        (true, _) => Scope::Everything,
+        _ => Scope::Changes,
+    };
+    let done = export(&mut connection, &index, destination, scope, &watcher);
+    drop(watcher);
+    let name = destination.bucket.name();
+    match done? {
+        Some((commit, Done { written, removed, unchanged })) => say!(
+            "{name} has the index as of commit {commit}: {written} files written, {removed} removed, {unchanged} looked at and \
+             right."
+        ),
+        None => say!("{name} is up to date."),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Exports in a transaction that has the lock; None if there was nothing to do.
+fn export(
+    connection: &mut PgConnection,
+    index: &Index,
+    destination: &Destination,
+    scope: Scope,
+    watcher: &Watcher,
+) -> Result<Option<(String, Done)>, CommandError> {
+    let key = destination.key();
+    index_exports::declare(connection, &key)?;
+    if scope != Scope::Changes {
+        index_exports::owe_invalidation(connection, &key)?;
+    }
+    let start = Instant::now();
+    loop {
+        let done = connection.transaction(|connection| {
+            let Some(mut begun) = index_export::begin(connection, index, destination, scope)? else { return Ok(None) };
+            let exporter = Exporter { index, destination, until: Instant::now() + LIMIT, progress: watcher };
+            let done = match exporter.carry_out(&begun) {
+                Err(ExportError::Superseded { theirs, .. }) => {
+                    exporter.raise(connection, &mut begun, theirs)?;
+                    exporter.carry_out(&begun)?
+                }
+                done => done?,
+            };
+            exporter.record(connection, &begun)?;
+            Ok::<_, ExportError>(Some((begun.commit.to_string(), done)))
+        })?;
+        if done.is_some() || is_current(connection, index, destination, scope)? {
+            return Ok(done);
+        }
+        if start.elapsed() > PATIENCE || watcher.is_stopped() {
+            return Err(CommandError::new("another process exports the index: try again when it is done"));
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Whether an export of changes has nothing to do, rather than no lock.
+fn is_current(
+    connection: &mut PgConnection,
+    index: &Index,
+    destination: &Destination,
+    scope: Scope,
+) -> Result<bool, CommandError> {
+    let head = index.head()?.commit.map(|head| head.to_string());
+    let state = index_exports::find(connection, &destination.key())?;
+    Ok(head.is_none() || scope == Scope::Changes && state.and_then(|state| state.commit_id) == head)
+}
+
+fn status(
+    connection: &mut PgConnection,
+    index: &Index,
+    destination: &Destination,
+    as_json: bool,
+) -> Result<ExitCode, CommandError> {
+    let state = index_exports::find(connection, &destination.key())?;
+    let head = index.head()?.commit;
+    let lag = match (&state, head) {
+        (Some(state), Some(head)) => Lag::of(index, state, head)?,
+        _ => None,
+    };
+    let (exported, at) = state.map_or((None, None), |state| (state.commit_id, state.exported_at));
+    let name = destination.bucket.name();
+    if as_json {
+        print_json(&json!({
+            "destination": name, "commit": exported, "exported_at": at, "head": head.map(|head| head.to_string()),
+            "commits_behind": lag.map(|lag| lag.commits), "seconds_behind": lag.map(|lag| lag.seconds),
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let since = at.map(|at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default();
+    match (exported, lag) {
+        (None, _) => say!("{name}: no export is complete"),
+        (Some(commit), Some(Lag { commits: 0, .. })) => say!("{name}: current, commit {commit}, exported at {since}"),
+        (Some(commit), Some(Lag { commits, seconds })) => {
+            say!("{name}: {commits} commits and {seconds} s behind, commit {commit}, exported at {since}");
+        }
+        (Some(commit), None) => {
+            say!(
+                "{name}: commit {commit}, exported at {since}, which does not lead to the head: all files will be compared"
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Progress: a bar on a terminal, otherwise lines in the log.
+struct Watcher {
+    stopped: Arc<AtomicBool>,
+    bar: Option<ProgressBar>,
+    logged: Mutex<Instant>,
+}
+
+impl Watcher {
+    fn new(stopped: Arc<AtomicBool>) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(0);
+            // The template is constant; a test would find an invalid one.
+            if let Ok(style) = ProgressStyle::with_template("{elapsed} {wide_bar} {pos}/{len} files, {eta} left") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self { stopped, bar, logged: Mutex::new(Instant::now()) }
+    }
+}
+
+impl Progress for Watcher {
+    fn at(&self, done: usize, of: usize) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+            return;
+        }
+        let mut logged = self.logged.lock();
+        if logged.elapsed() >= LOG_EVERY {
+            *logged = Instant::now();
+            tracing::info!("exported {done} of {of} files");
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
