@@ -157,6 +157,7 @@ fn app(directory: &Path, url: &str) -> Outcome<App> {
         upstreams: supercargo::web::upstreams::Upstreams::default(),
         download_log: supercargo::web::download_log::DownloadLog::default(),
         advisories: None,
+        docs: supercargo::web::DocsSettings::default(),
     };
     let state = IndexState { git: GitService::new(&index), view: View::new(index) };
     let crate_store = CrateStore::local(&directory.join("crates"))?;

@@ -7,6 +7,7 @@ mod bundle;
 mod completions;
 mod config;
 mod database;
+mod docs;
 mod import;
 mod jobs;
 mod man;
@@ -87,6 +88,7 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
         Command::Advisory(command) => {
             end_with_the_pipe().and_then(|()| advisory::advisory(command)).map(|()| ExitCode::SUCCESS)
         }
+        Command::Docs(command) => end_with_the_pipe().and_then(|()| docs::docs(command)).map(|()| ExitCode::SUCCESS),
         Command::Jobs(command) => end_with_the_pipe().and_then(|()| jobs::jobs(command)).map(|()| ExitCode::SUCCESS),
     });
     if let Some(reporting) = reporting {

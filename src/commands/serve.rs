@@ -10,7 +10,7 @@ use axum::http::HeaderValue;
 use nix::sys::signal::Signal;
 
 use crate::advisory::draft::Origin;
-use crate::config::{AccessOptions, CorsOrigin, IdentityProvider, ServeOptions, SignInWay, WhoMayCreate};
+use crate::config::{AccessOptions, CorsOrigin, DocsOptions, IdentityProvider, ServeOptions, SignInWay, WhoMayCreate};
 use crate::database::Pool;
 use crate::database::access::rate_limits::RateLimits;
 use crate::database::access::teams::check_name;
@@ -40,8 +40,8 @@ use crate::web::advisory_repository::AdvisoryRepository;
 use crate::web::health::Health;
 use crate::web::index::{GitService, IndexState, Limits};
 use crate::web::{
-    self, AddressRequests, App, Backlog, Settings, SharedWith, SignInWays, SourceWork, StatusStreams, TrustedProxies,
-    Uploads,
+    self, AddressRequests, App, Backlog, DocsSettings, Settings, SharedWith, SignInWays, SourceWork, StatusStreams,
+    TrustedProxies, Uploads, name_in,
 };
 
 /// The version of this program.
@@ -260,10 +260,22 @@ fn settings(
         sends_mail: options.work.email.both().is_some(),
         upstreams: upstreams::start(options, storage, place.base_url)?,
         download_log: download_log::of(&options.download_log, options.access.auth_required),
+        docs: docs_settings(&options.docs, place.base_url)?,
         advisories: Some(advisories(options, storage, place.base_url)),
         status_streams: connections.status_streams.clone(),
         trusted_proxies,
     })
+}
+
+/// The settings of documentation. Browsers send cookies to every port of a host name.
+fn docs_settings(options: &DocsOptions, base_url: &str) -> Result<DocsSettings, CommandError> {
+    let url = options.docs_url.clone();
+    if let Some(url) = url.as_ref().filter(|url| name_in(url).eq_ignore_ascii_case(name_in(base_url))) {
+        return Err(CommandError::new(format!(
+            "--docs-url {url} has the host name of the registry ({base_url}): use another host name, or leave --docs-url out"
+        )));
+    }
+    Ok(DocsSettings { url, limits: options.limits() })
 }
 
 /// The git repository of the advisories about crates of this registry.

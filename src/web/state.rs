@@ -10,6 +10,8 @@ use tokio::time::timeout;
 
 use super::advisory_repository::AdvisoryRepository;
 use super::bounds::Bound;
+use super::docs::DocsSettings;
+use super::docs::kept::KeptDocs;
 use super::download_counts::DownloadCounts;
 use super::download_log::DownloadLog;
 use super::health::Health;
@@ -74,6 +76,8 @@ pub struct Parts {
     pub(super) cpu_slots: CpuSlots,
     /// The files of packages.
     pub(super) sources: Sources,
+    /// The documentation that was read recently.
+    pub(super) docs: KeptDocs,
     /// READMEs that are being sent, in KiB.
     pub(super) readmes: Arc<Semaphore>,
     /// READMEs that were rendered for pages.
@@ -128,6 +132,8 @@ pub struct Settings {
     pub upstreams: Upstreams,
     /// The log of downloads, if there is one.
     pub download_log: DownloadLog,
+    /// The documentation of versions.
+    pub docs: DocsSettings,
     /// The git repository of the advisories about its crates.
     pub advisories: Option<AdvisoryRepository>,
 }
@@ -189,6 +195,7 @@ impl App {
             recent_history: RecentHistory::default(),
             cpu_slots: CpuSlots::for_processors(),
             sources,
+            docs: KeptDocs::default(),
             readmes: Arc::new(Semaphore::new(READMES)),
             issuer_keys,
             providers,

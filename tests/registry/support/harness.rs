@@ -208,6 +208,7 @@ impl TestRegistry {
             upstreams: Upstreams::default(),
             download_log: DownloadLog::default(),
             advisories: None,
+            docs: supercargo::web::DocsSettings::default(),
         };
         change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };
