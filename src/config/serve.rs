@@ -7,8 +7,8 @@ use clap::Args;
 use super::durations::{duration, pause};
 use super::listen_address::{ListenAddress, listen_address};
 use super::{
-    AccessOptions, CorsOptions, CrateStoreOptions, DocsOptions, DownloadLogOptions, HttpOptions, IndexOptions, PackageLimitOptions,
-    PolicyOptions, StorageOptions, UpstreamOptions, WorkOptions,
+    AccessOptions, CorsOptions, CrateStoreOptions, DocsOptions, DownloadLogOptions, HttpOptions, IndexOptions,
+    PackageLimitOptions, PolicyOptions, StorageOptions, UpstreamOptions, WorkOptions,
 };
 use crate::package::Limits;
 

@@ -32,9 +32,9 @@ impl CrateStore {
     /// Stores a file under its checksum. A file that is there already is written again, which repairs a damaged one.
     pub fn put(&self, checksum: Checksum, content: Bytes) -> Result<(), CrateStoreError> {
         match self.local_path(checksum) {
-            Some(path) => {
-                UnfinishedFile::write(path, |file| file.write_all(&content)).and_then(UnfinishedFile::name).map_err(failed(&file(checksum)()))
-            }
+            Some(path) => UnfinishedFile::write(path, |file| file.write_all(&content))
+                .and_then(UnfinishedFile::name)
+                .map_err(failed(&file(checksum)())),
             None => self
                 .wait_for(file(checksum), None, self.store.put(&location(checksum), PutPayload::from_bytes(content)))
                 .map(drop),

@@ -202,7 +202,12 @@ fn read(content: &mut impl Read, size: u64) -> io::Result<Option<u32>> {
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             // What flate2 says of content that is no deflate, and of content that ends early.
-            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+                ) =>
+            {
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -260,7 +265,11 @@ mod tests {
         assert!(refused(b"").contains("no zip archive"));
         assert!(refused(&[7; 100_000]).contains("no zip archive"));
         assert!(refused(&good[..good.len() - 1]).contains("no zip archive"));
-        assert!(refused(&[&good[..], b"x"].concat()).contains("ends 1 bytes before the end"), "{}", refused(&[&good[..], b"x"].concat()));
+        assert!(
+            refused(&[&good[..], b"x"].concat()).contains("ends 1 bytes before the end"),
+            "{}",
+            refused(&[&good[..], b"x"].concat())
+        );
         assert!(refused(&[b"#!/bin/sh\n", &good[..]].concat()).contains("begins at byte 10"));
     }
 
@@ -293,7 +302,9 @@ mod tests {
     #[test]
     fn damaged_content_is_refused() {
         let good = sample();
-        let place = usize::try_from(examined(&good, &Limits::default()).unwrap().index.find("demo/index.html").unwrap().offset).unwrap();
+        let place =
+            usize::try_from(examined(&good, &Limits::default()).unwrap().index.find("demo/index.html").unwrap().offset)
+                .unwrap();
         let mut damaged = good.clone();
         damaged[place + 100] ^= 0x55;
         assert!(refused(&damaged).contains("is damaged"));
@@ -302,7 +313,9 @@ mod tests {
     #[test]
     fn two_entries_of_one_name_are_refused() {
         assert!(refused(&archive(&[("demo/index.html", b"a"), ("demo/index.html", b"b")])).contains("twice"));
-        assert!(refused(&archive(&[("demo/index.html", b"a"), ("demo/Index.html", b"b")])).contains("one path for some"));
+        assert!(
+            refused(&archive(&[("demo/index.html", b"a"), ("demo/Index.html", b"b")])).contains("one path for some")
+        );
         assert!(refused(&archive(&[("demo/index.html", b"a"), ("../x", b"b")])).contains("leads out"));
         assert!(refused(&archive(&[("demo/index.html", b"a"), ("demo", b"b")])).contains("also a directory"));
     }

@@ -103,8 +103,10 @@ mod tests {
 
     fn index(prefix: &str) -> Index {
         let place = Place { prefix: prefix.to_owned(), directory: "demo".to_owned() };
-        let mut files: Vec<File> =
-            ["demo/index.html", "a.js", "demo/a.html"].iter().map(|path| File::stored(&format!("{prefix}{path}"), 7, 9)).collect();
+        let mut files: Vec<File> = ["demo/index.html", "a.js", "demo/a.html"]
+            .iter()
+            .map(|path| File::stored(&format!("{prefix}{path}"), 7, 9))
+            .collect();
         files.sort_by(|one, other| one.path.cmp(&other.path));
         Index::new(place, files)
     }

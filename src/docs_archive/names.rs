@@ -47,7 +47,8 @@ fn has_drive(path: &str) -> bool {
 
 /// Controls, and what changes the direction of a text.
 fn is_hidden(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The names that were seen, to find two that are one for file systems that ignore case or normalize.
@@ -126,9 +127,23 @@ mod tests {
         }
         let long = "a/".repeat(513);
         let name = "n".repeat(256);
-        for wrong in
-            ["", "/", "/a", "a//b", "../a", "a/../b", "a/..", "./a", "a\\b", "C:/a", "a\0b", "a\nb", "a\u{202e}b", &long, &name]
-        {
+        for wrong in [
+            "",
+            "/",
+            "/a",
+            "a//b",
+            "../a",
+            "a/../b",
+            "a/..",
+            "./a",
+            "a\\b",
+            "C:/a",
+            "a\0b",
+            "a\nb",
+            "a\u{202e}b",
+            &long,
+            &name,
+        ] {
             assert!(matches!(checked(wrong.as_bytes()), Err(Refusal::Name(..))), "{wrong:?}");
         }
         assert!(checked(b"a\xff").is_err());
@@ -145,7 +160,8 @@ mod tests {
         assert_eq!(of(&["a/b", "a/B"]), Err(Refusal::OneName("a/b".to_owned(), "a/B".to_owned())));
         assert_eq!(of(&["a", "a/b"]), Err(Refusal::FileAndDirectory("a".to_owned())));
         assert_eq!(of(&["a/b", "a"]), Err(Refusal::FileAndDirectory("a".to_owned())));
-        for pair in [["Ä", "a\u{308}"], ["straße", "STRASSE"], ["a/b", "A/c"], ["A", "a/b"], ["a/b", "A"], ["ſ", "s"]] {
+        for pair in [["Ä", "a\u{308}"], ["straße", "STRASSE"], ["a/b", "A/c"], ["A", "a/b"], ["a/b", "A"], ["ſ", "s"]]
+        {
             assert!(matches!(of(&pair), Err(Refusal::OneName(..))), "{pair:?}");
         }
     }

@@ -28,7 +28,11 @@ pub enum PackError {
 
 /// Writes an archive of all files below a directory, in the order of their paths, without their times. `progress` is called with the
 /// number of files that are done, and of all. Returns that number.
-pub fn pack<W: Write + Seek>(directory: &Path, to: W, mut progress: impl FnMut(usize, usize)) -> Result<usize, PackError> {
+pub fn pack<W: Write + Seek>(
+    directory: &Path,
+    to: W,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<usize, PackError> {
     let mut files = Vec::new();
     walk(directory, "", &mut files)?;
     files.sort();
@@ -47,7 +51,8 @@ pub fn pack<W: Write + Seek>(directory: &Path, to: W, mut progress: impl FnMut(u
             .start()
             .map_err(written)?;
         let mut writer = config.wrap(DeflateEncoder::new(&mut entry, Compression::best()));
-        io::copy(&mut BufReader::new(file), &mut writer).map_err(|source| PackError::Read { path: path.clone(), source })?;
+        io::copy(&mut BufReader::new(file), &mut writer)
+            .map_err(|source| PackError::Read { path: path.clone(), source })?;
         let (encoder, descriptor) = writer.finish().map_err(written)?;
         encoder.finish().map_err(|error| PackError::Write(error.to_string()))?;
         entry.finish(descriptor).map_err(written)?;

@@ -83,7 +83,9 @@ mod tests {
         assert_eq!(found(&["a/index.html", "b/index.html"], "b", true), own("", "b"));
         let which = Refusal::WhichCrate { wanted: "demo".to_owned(), found: "a, b".to_owned() };
         assert_eq!(found(&["a/index.html", "b/index.html"], "demo", false), Err(which));
-        for (paths, is_exact) in [(&["a/index.html"][..], true), (&["index.html"], false), (&["a/b/c/index.html"], false), (&[], false)] {
+        for (paths, is_exact) in
+            [(&["a/index.html"][..], true), (&["index.html"], false), (&["a/b/c/index.html"], false), (&[], false)]
+        {
             assert!(matches!(found(paths, "demo", is_exact), Err(Refusal::NoCrate(_))), "{paths:?}");
         }
     }

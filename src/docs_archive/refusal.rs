@@ -15,13 +15,17 @@ pub enum Refusal {
     WrongCount { said: u64, found: u64 },
     #[error("the zip has more than {0} files: leave out other crates, with `cargo doc --no-deps`")]
     TooManyFiles(usize),
-    #[error("the files of the zip have more than {0} bytes unpacked: leave out other crates, with `cargo doc --no-deps`")]
+    #[error(
+        "the files of the zip have more than {0} bytes unpacked: leave out other crates, with `cargo doc --no-deps`"
+    )]
     TooLarge(u64),
     #[error("{name:?} has more than {limit} bytes unpacked: leave it out")]
     FileTooLarge { name: String, limit: u64 },
     #[error("{0:?} is more than {MAX_RATIO} times larger unpacked than in the zip: leave it out")]
     Ratio(String),
-    #[error("the files of the zip are more than {MAX_RATIO} times larger unpacked: leave out those that repeat themselves")]
+    #[error(
+        "the files of the zip are more than {MAX_RATIO} times larger unpacked: leave out those that repeat themselves"
+    )]
     WholeRatio,
     #[error("the path {0:?} in the zip {1}: rename the file, or leave it out")]
     Name(String, &'static str),
@@ -39,7 +43,9 @@ pub enum Refusal {
     Method { name: String, method: String },
     #[error("{0:?} and another file share bytes of the zip: zip the directory again")]
     Overlap(String),
-    #[error("{0:?} has another name or method in front of its content than in the directory of the zip: zip the directory again")]
+    #[error(
+        "{0:?} has another name or method in front of its content than in the directory of the zip: zip the directory again"
+    )]
     HeadersDiffer(String),
     #[error("the content of {0:?} is damaged ({1}): zip the directory again")]
     Damaged(String, String),

@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::environment::Environment;
-use super::remove_crate_file;
 use super::request::{Completion, RequestError, enqueue};
 use super::subject::Subject;
 use super::sync_index::SyncIndex;
 use super::version_change::{INDEX_POLICY, VersionChange};
+use super::version_docs;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::caller::Caller;
 use crate::database::catalog::crates::Crate;
 use crate::database::catalog::refusal::{self, ChangeRefusal, MAX_DELETION_REASON};
-use crate::database::catalog::{version_docs, versions};
+use crate::database::catalog::versions;
 use crate::package::characters::check_line;
 use crate::package::{CrateName, Version};
 use crate::queue::{Completions, Enqueue, Job, JobId, Member, Policy};
@@ -99,8 +99,7 @@ fn accept(
         return Err(ChangeRefusal::AlreadyDeleted { name: krate.name, num: version.num, reason }.into());
     }
     versions::request_deletion(connection, version.id, reason)?;
-    let docs = version_docs::remove(connection, version.id)?.map(|checksum| (version.id, checksum));
-    remove_crate_file::enqueue(connection, docs.as_slice())?;
+    version_docs::remove_with_version(connection, version.id)?;
     Event::new(Action::VersionDelete)
         .of_crate(&krate.name)
         .of_version(&version.num)

@@ -122,6 +122,12 @@ pub fn delete_as(
     })
 }
 
+/// Takes the archive from a version that is being deleted.
+pub(in crate::jobs) fn remove_with_version(connection: &mut PgConnection, version_id: i32) -> Result<(), RequestError> {
+    let former = version_docs::remove(connection, version_id)?;
+    remove_former(connection, version_id, former)
+}
+
 /// Locks the crate, confirms the caller, and finds the version.
 fn begin(
     connection: &mut PgConnection,
@@ -154,9 +160,7 @@ fn check_rights(connection: &mut PgConnection, krate: &Crate, caller: &Caller) -
         let (name, login) = (krate.name.clone(), caller.user.login.clone());
         return match grants::find(connection, trusted, (Some(krate.id), &krate.name))? {
             None => Err(ChangeRefusal::NotTrusted { name, login }.into()),
-            Some(grant) if grant.stages_only => {
-                Err(Denied::OnlyStages { token: caller.token.name.clone() }.into())
-            }
+            Some(grant) if grant.stages_only => Err(Denied::OnlyStages { token: caller.token.name.clone() }.into()),
             Some(_) => Ok(()),
         };
     }

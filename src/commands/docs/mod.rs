@@ -55,7 +55,11 @@ fn push(options: DocsPushOptions) -> Result<(), CommandError> {
     drop(uploading);
     let Uploaded { docs_url, files, unpacked_size, replaced } = answer;
     let done = if replaced { "replaced" } else { "uploaded" };
-    say!("{done} the documentation of {name} {num} ({files} files, {}; {} in the zip)", ByteSize(unpacked_size), ByteSize(size));
+    say!(
+        "{done} the documentation of {name} {num} ({files} files, {}; {} in the zip)",
+        ByteSize(unpacked_size),
+        ByteSize(size)
+    );
     say!("{docs_url}");
     Ok(())
 }

@@ -51,7 +51,8 @@ impl Package {
     pub fn find(name: Option<&CrateName>) -> Result<Self, CommandError> {
         let mut command = Command::new(cargo_program());
         command.args(["metadata", "--no-deps", "--format-version", "1"]);
-        let output = command.output().map_err(|error| CommandError::while_doing("cannot run `cargo metadata`", error))?;
+        let output =
+            command.output().map_err(|error| CommandError::while_doing("cannot run `cargo metadata`", error))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let said = said.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it failed");

@@ -68,7 +68,8 @@ impl Registry {
                 ));
             }
         };
-        let parsed = Url::parse(&url).map_err(|error| CommandError::while_doing(format!("{url:?} is no URL"), error))?;
+        let parsed =
+            Url::parse(&url).map_err(|error| CommandError::while_doing(format!("{url:?} is no URL"), error))?;
         if !is_safe(&parsed) && !options.allow_insecure_token {
             return Err(CommandError::new(format!(
                 "{url} is not https, and others on the way could read the token: use https, or give --allow-insecure-token"
@@ -140,7 +141,8 @@ fn url_of(name: &str, allow_insecure: bool) -> Result<String, CommandError> {
 fn token(options: &RemoteOptions, name: Option<&str>) -> Result<String, CommandError> {
     let token = match &options.token_file {
         Some(file) => {
-            let failed = |error| CommandError::while_doing(format!("--token-file: cannot read {}", file.display()), error);
+            let failed =
+                |error| CommandError::while_doing(format!("--token-file: cannot read {}", file.display()), error);
             Some(std::fs::read_to_string(file).map_err(failed)?.trim().to_owned())
         }
         None => match (token_in_environment(name), name) {
@@ -149,9 +151,12 @@ fn token(options: &RemoteOptions, name: Option<&str>) -> Result<String, CommandE
             (None, None) => None,
         },
     };
-    let usable = |token: &String| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    let usable =
+        |token: &String| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
     token.filter(usable).ok_or_else(|| {
-        CommandError::new("there is no token: give --token-file, or set SUPERCARGO_TOKEN. It needs the scope publish-docs")
+        CommandError::new(
+            "there is no token: give --token-file, or set SUPERCARGO_TOKEN. It needs the scope publish-docs",
+        )
     })
 }
 

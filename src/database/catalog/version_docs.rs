@@ -115,10 +115,12 @@ pub fn of_crate(connection: &mut PgConnection, name: &CrateName) -> QueryResult<
     Ok(found)
 }
 
-/// The places of the files in an archive.
-pub fn entries(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<Option<Vec<u8>>> {
+/// The places of the files in the archive of a version, if it still has this one.
+pub fn entries(connection: &mut PgConnection, docs: &FoundDocs) -> QueryResult<Option<Vec<u8>>> {
     version_docs::table
-        .filter(version_docs::checksum.eq(checksum))
+        .find(docs.version_id)
+        .filter(version_docs::checksum.eq(docs.checksum))
+        .filter(version_docs::directory.eq(&docs.directory))
         .select(version_docs::entries)
         .first(connection)
         .optional()

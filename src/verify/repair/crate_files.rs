@@ -74,7 +74,9 @@ pub fn restore_docs(context: &Context<'_>, difference: &Difference) -> Result<Ou
             Outcome::Done(done.join("; "))
         }
         None => {
-            done.push("it is not in the quarantine: copy it from a backup, or upload the documentation again".to_owned());
+            done.push(
+                "it is not in the quarantine: copy it from a backup, or upload the documentation again".to_owned(),
+            );
             Outcome::Left(done.join("; "))
         }
     })

@@ -159,7 +159,10 @@ async fn accept_request(
 fn checked(directory: &str) -> Result<&str, ApiError> {
     let is_name = !directory.is_empty() && directory.len() <= MAX_DIRECTORY && !directory.contains(['/', '\\']);
     is_name.then_some(directory).ok_or_else(|| {
-        ApiError::new(StatusCode::BAD_REQUEST, "`directory` is no name of a directory: give that of the crate in target/doc")
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "`directory` is no name of a directory: give that of the crate in target/doc",
+        )
     })
 }
 

@@ -30,11 +30,14 @@ impl Address {
             None => (None, rest),
         };
         let (name, rest) = rest.split_once('/').map_or((rest, None), |(name, rest)| (name, Some(rest)));
-        let (version, file) = match rest.map(|rest| rest.split_once('/').map_or((rest, None), |(one, rest)| (one, Some(rest)))) {
-            Some((version, file)) if !version.is_empty() => (Some(decoded(version)?), file),
-            _ => (None, None),
-        };
-        let file = file.map(|file| file.split('/').map(decoded).collect::<Option<Vec<_>>>()).map(|names| Some(names?.join("/")));
+        let (version, file) =
+            match rest.map(|rest| rest.split_once('/').map_or((rest, None), |(one, rest)| (one, Some(rest)))) {
+                Some((version, file)) if !version.is_empty() => (Some(decoded(version)?), file),
+                _ => (None, None),
+            };
+        let file = file
+            .map(|file| file.split('/').map(decoded).collect::<Option<Vec<_>>>())
+            .map(|names| Some(names?.join("/")));
         let file = match file {
             Some(None) => return None,
             Some(file) => file,
@@ -97,8 +100,13 @@ mod tests {
         assert_eq!(parts("demo/"), of(None, "demo", None, None));
         assert_eq!(parts("demo/1.0.0"), of(None, "demo", Some("1.0.0"), None));
         assert_eq!(parts("demo/1.0.0%2Bx/"), of(None, "demo", Some("1.0.0+x"), Some("")));
-        assert_eq!(parts("~ab/demo/latest/demo/gr%C3%B6%C3%9Fe.html"), of(Some("ab"), "demo", Some("latest"), Some("demo/größe.html")));
-        for nothing in ["", "/", "~ab", "~ab/", "demo/1.0.0/a%2Fb", "demo/1.0.0/a%5Cb", "demo/1.0.0/%ff", "demo/1.0.0/%00"] {
+        assert_eq!(
+            parts("~ab/demo/latest/demo/gr%C3%B6%C3%9Fe.html"),
+            of(Some("ab"), "demo", Some("latest"), Some("demo/größe.html"))
+        );
+        for nothing in
+            ["", "/", "~ab", "~ab/", "demo/1.0.0/a%2Fb", "demo/1.0.0/a%5Cb", "demo/1.0.0/%ff", "demo/1.0.0/%00"]
+        {
             assert_eq!(parts(nothing), None, "{nothing:?}");
         }
         let address = Address::parse("~ab/Demo/1.0.0+x/a%20b/c.html").unwrap();

@@ -103,7 +103,7 @@ fn find(
         num => version_docs::find(connection, name, &version(name, num)?)?,
     };
     let Some(docs) = docs else { return Err(none(connection, name, wanted)?) };
-    match app.docs.index(connection, docs.checksum)? {
+    match app.docs.index(connection, &docs)? {
         Some(index) => Ok((docs, index)),
         // It was replaced at this moment.
         None => Err(ApiError::busy("the documentation is being replaced: try again")),

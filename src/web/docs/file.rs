@@ -5,8 +5,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
-use super::inflate::{self, GZIP_ADDS, Pieces};
 use super::content_type;
+use super::inflate::{self, GZIP_ADDS, Pieces};
 use crate::crate_store::{Content, CrateFile};
 use crate::database::catalog::version_docs::FoundDocs;
 use crate::docs_archive::File;
@@ -84,8 +84,11 @@ impl Asked<'_> {
         headers.insert(header::CACHE_CONTROL, cached(is_hashed, is_private));
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         protect(headers, self.is_sandboxed);
-        if let Some(canonical) = self.canonical.as_ref().filter(|_| content_type::of(self.path).as_bytes().starts_with(b"text/html")) {
-            let link = HeaderValue::try_from(format!("<{canonical}>; rel=\"canonical\"")).map_err(ApiError::internal)?;
+        if let Some(canonical) =
+            self.canonical.as_ref().filter(|_| content_type::of(self.path).as_bytes().starts_with(b"text/html"))
+        {
+            let link =
+                HeaderValue::try_from(format!("<{canonical}>; rel=\"canonical\"")).map_err(ApiError::internal)?;
             headers.insert(header::LINK, link);
         }
         Ok(())
@@ -105,8 +108,12 @@ impl Asked<'_> {
             Form::Gzip => compressed + GZIP_ADDS,
         };
         match form {
-            Form::Gzip => drop(response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))),
-            Form::Plain => drop(response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))),
+            Form::Gzip => {
+                drop(response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip")))
+            }
+            Form::Plain => {
+                drop(response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes")))
+            }
             Form::Inflated => {}
         }
         let wanted = parts.headers.get(header::RANGE).filter(|_| may_be_part && parts.method == Method::GET);

@@ -68,7 +68,8 @@ mod tests {
         assert!(!Key::new(b"other").admits(&grant, &name("foo-bar"), 1_000_000));
         let (end, signature) = grant.split_once('-').unwrap();
         let later = format!("{:x}-{signature}", u64::from_str_radix(end, 16).unwrap() + 600);
-        for wrong in ["", "-", &later, &format!("{end}-"), &format!("{end}-{}", &signature[1..]), &format!("+{grant}x")] {
+        for wrong in ["", "-", &later, &format!("{end}-"), &format!("{end}-{}", &signature[1..]), &format!("+{grant}x")]
+        {
             assert!(!key.admits(wrong, &name("foo-bar"), 1_000_000), "{wrong}");
         }
         assert_eq!(key.grant(&name("foo-bar"), 1_000_001), grant);

@@ -39,7 +39,14 @@ pub(super) fn gzip(content: Content, file: &File) -> Pieces {
 
 /// Deflated content, unpacked. An error if it is not exactly as large as the index says.
 pub(super) fn inflated(content: Content, file: &File) -> Pieces {
-    Inflating { from: plain(content), piece: Bytes::new(), state: Decompress::new(false), left: file.size, has_ended: false }.boxed()
+    Inflating {
+        from: plain(content),
+        piece: Bytes::new(),
+        state: Decompress::new(false),
+        left: file.size,
+        has_ended: false,
+    }
+    .boxed()
 }
 
 struct Inflating {
@@ -56,7 +63,8 @@ impl Inflating {
     fn step(&mut self) -> io::Result<Option<Bytes>> {
         let mut unpacked = Vec::with_capacity(PIECE);
         let before = self.state.total_in();
-        let status = self.state.decompress_vec(&self.piece, &mut unpacked, FlushDecompress::None).map_err(io::Error::other)?;
+        let status =
+            self.state.decompress_vec(&self.piece, &mut unpacked, FlushDecompress::None).map_err(io::Error::other)?;
         let read = usize::try_from(self.state.total_in() - before).map_err(io::Error::other)?;
         self.piece.advance(read);
         self.has_ended = status == Status::StreamEnd;

@@ -47,12 +47,22 @@ fn a_session_gets_a_grant_in_the_path_that_is_good_for_this_crate_alone() {
     let grant = granted.split('/').nth(2).unwrap();
     get(&anyone, &format!("/docs/{grant}/foo/latest/search-index.js"), &[]).good();
     // The redirects keep it.
-    assert_eq!(location(&get(&anyone, &format!("/docs/{grant}/FOO/1.0.0/"), &[])), format!("/docs/{grant}/FOO/1.0.0/foo/").replace("FOO/1.0.0/foo/", "foo/1.0.0/"));
+    assert_eq!(
+        location(&get(&anyone, &format!("/docs/{grant}/FOO/1.0.0/"), &[])),
+        format!("/docs/{grant}/FOO/1.0.0/foo/").replace("FOO/1.0.0/foo/", "foo/1.0.0/")
+    );
     // It is for nothing else.
-    for path in [format!("/docs/{grant}/bar/1.0.0/"), format!("/docs/{grant}x/foo/1.0.0/foo/"), "/docs/~0-AAAA/foo/1.0.0/foo/".to_owned()] {
+    for path in [
+        format!("/docs/{grant}/bar/1.0.0/"),
+        format!("/docs/{grant}x/foo/1.0.0/foo/"),
+        "/docs/~0-AAAA/foo/1.0.0/foo/".to_owned(),
+    ] {
         assert_eq!(get(&anyone, &path, &[]).status, 403, "{path}");
         let again = get(&anyone, &path, &[HTML]);
-        assert!(location(&again).starts_with("http://registry.test/docs/") && !location(&again).contains('~'), "{path}");
+        assert!(
+            location(&again).starts_with("http://registry.test/docs/") && !location(&again).contains('~'),
+            "{path}"
+        );
     }
     assert_eq!(get(&anyone, &format!("/crates/{grant}/foo"), &[]).status, 401);
 }

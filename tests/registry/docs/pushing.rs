@@ -13,7 +13,11 @@ fn package(at: &Path) {
     let manifest = "[package]\nname = \"foo\"\nversion = \"1.0.0\"\nedition = \"2021\"\npublish = [\"company\"]\n[lib]\nname = \"other\"\n[workspace]\n";
     std::fs::write(at.join("Cargo.toml"), manifest).unwrap();
     std::fs::write(at.join("src/lib.rs"), "//! Of foo.\n\n/// A boat.\npub struct Boat;\n").unwrap();
-    let done = Command::new("cargo").args(["doc", "--no-deps", "--offline"]).current_dir(at).env("CARGO_TARGET_DIR", at.join("target")).output();
+    let done = Command::new("cargo")
+        .args(["doc", "--no-deps", "--offline"])
+        .current_dir(at)
+        .env("CARGO_TARGET_DIR", at.join("target"))
+        .output();
     succeeded(done.unwrap());
 }
 
@@ -44,11 +48,24 @@ fn what_cargo_doc_wrote_is_pushed_from_the_directory_of_the_package() {
     let token_file = elsewhere.path().join("token");
     std::fs::write(&token_file, format!("{token}\n")).unwrap();
     let (docs, file) = (at.join("target/doc"), token_file.to_str().unwrap());
-    let named = ["--crate", "foo", "--version", "1.0.0", "--dir", docs.to_str().unwrap(), "--url", &served.url, "--token-file", file];
+    let named = [
+        "--crate",
+        "foo",
+        "--version",
+        "1.0.0",
+        "--dir",
+        docs.to_str().unwrap(),
+        "--url",
+        &served.url,
+        "--token-file",
+        file,
+    ];
     let said = succeeded(push(elsewhere.path(), &named, &[]));
     assert!(said.starts_with("replaced the documentation of foo 1.0.0 ("), "{said}");
     let mut delete = supercargo();
-    delete.args(["docs", "delete", "--crate", "foo", "--version", "1.0.0", "--url", &served.url]).env("SUPERCARGO_TOKEN", &token);
+    delete
+        .args(["docs", "delete", "--crate", "foo", "--version", "1.0.0", "--url", &served.url])
+        .env("SUPERCARGO_TOKEN", &token);
     assert_eq!(succeeded(delete.output().unwrap()), "deleted the documentation of foo 1.0.0\n");
 }
 

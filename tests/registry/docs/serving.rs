@@ -156,11 +156,21 @@ fn a_page_that_does_not_exist_says_what_to_do() {
     upload(&ann, "1.0.0", sample("one")).good();
     insta::assert_snapshot!(refused("/docs/foo/1.1.0/"), @"`foo@1.1.0` has no documentation here: an owner of the crate uploads it with `cargo doc --no-deps && supercargo docs push --crate foo --version 1.1.0`. These versions have documentation: 1.0.0");
     insta::assert_snapshot!(refused("/docs/foo/1.0.0/foo/x.html"), @r#"the documentation of `foo@1.0.0` has no file "foo/x.html": begin at /docs/foo/1.0.0/, or at /docs/foo/latest/"#);
-    for path in ["/docs/bar/latest/", "/docs/foo/3.0.0/", "/docs/foo/x/", "/docs/foo/1.0.0/..%2f..%2fx", "/docs/foo/1.0.0/foo/%00"] {
+    for path in [
+        "/docs/bar/latest/",
+        "/docs/foo/3.0.0/",
+        "/docs/foo/x/",
+        "/docs/foo/1.0.0/..%2f..%2fx",
+        "/docs/foo/1.0.0/foo/%00",
+    ] {
         refused(path);
     }
     let page = get(&ann, "/docs/foo/1.1.0/", &[("accept", "text/html")]);
-    assert!(page.status == 404 && page.text().contains("supercargo docs push") && header(&page, "content-security-policy") != "sandbox allow-scripts");
+    assert!(
+        page.status == 404
+            && page.text().contains("supercargo docs push")
+            && header(&page, "content-security-policy") != "sandbox allow-scripts"
+    );
 }
 
 #[test]
@@ -193,7 +203,8 @@ fn with_a_host_of_its_own_documentation_is_there_and_nothing_else_is() {
 fn documentation_is_served_under_the_path_of_the_registry() {
     let registry = TestRegistry::with(|settings| settings.base_url = "http://registry.test/crates".to_owned());
     let ann = with_foo(&registry);
-    let answer = ann.request(Method::PUT, "/crates/api/v1/crates/foo/1.0.0/docs", zip(&[("foo/index.html", b"a")])).good();
+    let answer =
+        ann.request(Method::PUT, "/crates/api/v1/crates/foo/1.0.0/docs", zip(&[("foo/index.html", b"a")])).good();
     assert_eq!(answer.json()["docs_url"], "http://registry.test/crates/docs/foo/1.0.0/");
     assert_eq!(location(&get(&ann, "/crates/docs/foo/1.0.0/", &[])), "/crates/docs/foo/1.0.0/foo/");
     assert_eq!(get(&ann, "/crates/docs/foo/1.0.0/foo/", &[]).good().text(), "a");

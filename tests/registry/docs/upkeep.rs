@@ -7,7 +7,7 @@ use crate::support::event::wait_until;
 use crate::support::http;
 use crate::support::package::Package;
 use crate::support::process::{Served, succeeded};
-use crate::support::s3::S3Server;
+use crate::support::s3::{S3Server, path_of};
 
 fn with_docs(served: &Served, zip: &[u8]) -> Value {
     let token = served.token("ann");
@@ -66,7 +66,10 @@ fn a_verification_finds_lost_and_damaged_documentation_and_restores_it_from_the_
     assert!(left["differences"][0]["left"].as_str().unwrap().contains("upload the documentation again"), "{left:#}");
     let lost = verified(&served, &[]);
     assert_eq!(lost["differences"][0]["kind"], "missing-docs", "{lost:#}");
-    assert_eq!((&lost["differences"][0]["crate"], &lost["differences"][0]["version"]), (&"foo".into(), &"1.0.0".into()));
+    assert_eq!(
+        (&lost["differences"][0]["crate"], &lost["differences"][0]["version"]),
+        (&"foo".into(), &"1.0.0".into())
+    );
     let quarantine = served.data_dir().join("crates/quarantine");
     let name = file.file_name().unwrap().to_str().unwrap();
     std::fs::write(quarantine.join(format!("20261129T000000.000000Z-{name}")), &content).unwrap();
@@ -111,4 +114,23 @@ fn an_upload_that_is_killed_leaves_nothing_that_is_served() {
         http::put_bytes_as(&url, &token, &sample("two")).good();
         assert!(http::get(&format!("{}/docs/foo/1.0.0/foo/", served.url)).good().text().contains("twotwo"));
     }
+}
+
+#[test]
+fn a_version_that_is_deleted_during_an_upload_gets_no_documentation() {
+    let served = Served::start_with_fail_points("error", &[]);
+    let token = served.token("ann");
+    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+    let archive = sample("one");
+    let file = served.data_dir().join("crates").join(path_of(&archive));
+    served.arm("request.file_stored=stall(2s)");
+    let url = format!("{}/api/v1/crates/foo/1.0.0/docs", served.url);
+    let (sender, body) = (token.clone(), archive.clone());
+    let sent = std::thread::spawn(move || http::put_bytes_as(&url, &sender, &body));
+    served.wait_until_passed();
+    assert!(file.exists());
+    served.run("admin version delete", &["foo", "1.0.0", "--reason", "a secret leaked"]);
+    let refused = sent.join().unwrap();
+    assert!(refused.status == 404 && refused.text().contains("was deleted"), "{}", refused.text());
+    assert!(!file.exists());
 }

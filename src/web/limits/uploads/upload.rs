@@ -133,9 +133,7 @@ impl UploadedFile {
     pub fn parts(&self) -> Result<Box<dyn ReaderAt + '_>, ApiError> {
         Ok(match &self.content {
             FileContent::Memory(content, _) => Box::new(Cursor::new(&content[..])),
-            FileContent::Disk(file, _) => {
-                Box::new(FileReader::from(file.try_clone().map_err(ApiError::unavailable)?))
-            }
+            FileContent::Disk(file, _) => Box::new(FileReader::from(file.try_clone().map_err(ApiError::unavailable)?)),
         })
     }
 }
