@@ -158,6 +158,7 @@ fn app(directory: &Path, url: &str) -> Outcome<App> {
         download_redirect: None,
         download_log: supercargo::web::download_log::DownloadLog::default(),
         advisories: None,
+        docs: supercargo::web::DocsSettings::default(),
     };
     let state = IndexState { git: GitService::new(&index), view: View::new(index) };
     let crate_store = CrateStore::local(&directory.join("crates"))?;

@@ -5,6 +5,7 @@
 pub mod advisory;
 pub mod client_connection;
 pub mod diff;
+pub mod docs_archive;
 pub mod email;
 pub mod error_chain;
 pub mod fault;

@@ -27,7 +27,7 @@ mod files;
 mod make;
 mod manifest;
 mod private_files;
-mod progress;
+pub(crate) mod progress;
 mod prune;
 mod restore;
 mod trial_restore;

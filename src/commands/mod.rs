@@ -7,6 +7,7 @@ mod bundle;
 mod completions;
 mod config;
 mod database;
+mod docs;
 mod import;
 mod index;
 mod jobs;
@@ -96,6 +97,7 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
         Command::Advisory(command) => {
             end_with_the_pipe().and_then(|()| advisory::advisory(command)).map(|()| ExitCode::SUCCESS)
         }
+        Command::Docs(command) => end_with_the_pipe().and_then(|()| docs::docs(command)).map(|()| ExitCode::SUCCESS),
         Command::Index(command) => end_with_the_pipe().and_then(|()| index::index(command)),
         Command::Jobs(command) => end_with_the_pipe().and_then(|()| jobs::jobs(command)).map(|()| ExitCode::SUCCESS),
     });

@@ -11,8 +11,8 @@ use nix::sys::signal::Signal;
 
 use crate::advisory::draft::Origin;
 use crate::config::{
-    AccessOptions, CorsOrigin, DownloadRedirectOptions, IdentityProvider, Redirect, ServeOptions, SignInWay,
-    WhoMayCreate,
+    AccessOptions, CorsOrigin, DocsOptions, DownloadRedirectOptions, IdentityProvider, Redirect, ServeOptions,
+    SignInWay, WhoMayCreate,
 };
 use crate::database::Pool;
 use crate::database::access::rate_limits::RateLimits;
@@ -45,8 +45,8 @@ use crate::web::answers::crate_file::DownloadRedirect;
 use crate::web::health::Health;
 use crate::web::index::{GitService, IndexState, Limits};
 use crate::web::{
-    self, AddressRequests, App, Backlog, Settings, SharedWith, SignInWays, SourceWork, StatusStreams, TrustedProxies,
-    Uploads,
+    self, AddressRequests, App, Backlog, DocsSettings, Settings, SharedWith, SignInWays, SourceWork, StatusStreams,
+    TrustedProxies, Uploads, name_in,
 };
 
 /// The version of this program.
@@ -277,6 +277,7 @@ fn settings(
         upstreams: upstreams::start(options, storage, place.base_url)?,
         download_log: download_log::of(&options.download_log, options.access.auth_required),
         download_redirect: download_redirect(&options.download_redirect),
+        docs: docs_settings(&options.docs, place.base_url)?,
         advisories: Some(advisories(options, storage, place.base_url)),
         status_streams: connections.status_streams.clone(),
         trusted_proxies,
@@ -288,6 +289,17 @@ fn download_redirect(options: &DownloadRedirectOptions) -> Option<DownloadRedire
         Redirect::Presigned => DownloadRedirect::Presigned(options.download_redirect_expiry),
         Redirect::Public(url) => DownloadRedirect::Public(url),
     })
+}
+
+/// The settings of documentation. Browsers send cookies to every port of a host name.
+fn docs_settings(options: &DocsOptions, base_url: &str) -> Result<DocsSettings, CommandError> {
+    let url = options.docs_url.clone();
+    if let Some(url) = url.as_ref().filter(|url| name_in(url).eq_ignore_ascii_case(name_in(base_url))) {
+        return Err(CommandError::new(format!(
+            "--docs-url {url} has the host name of the registry ({base_url}): use another host name, or leave --docs-url out"
+        )));
+    }
+    Ok(DocsSettings { url, limits: options.limits() })
 }
 
 /// The git repository of the advisories about crates of this registry.

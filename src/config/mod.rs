@@ -18,6 +18,7 @@ pub mod cors;
 pub mod crate_store;
 pub mod credential;
 mod database;
+mod docs;
 pub mod email;
 pub mod generate;
 pub mod http;
@@ -75,6 +76,10 @@ pub use cors::{CorsOptions, CorsOrigin};
 pub use crate_or_version::CrateOrVersion;
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use database::{DatabaseCommand, DatabaseUpgradeOptions};
+pub use docs::{
+    DocsCommand, DocsDeleteOptions, DocsOptions, DocsPushOptions, RemoteOptions, cargo_program, index_in_environment,
+    token_in_environment, url_in_environment,
+};
 pub use download_log::DownloadLogOptions;
 pub use download_redirect::{DownloadRedirectOptions, Redirect};
 pub use email::EmailOptions;
@@ -241,6 +246,9 @@ pub enum Command {
     /// Copy the sparse index to a bucket behind a CDN
     #[command(subcommand)]
     Index(IndexCommand),
+    /// Upload the documentation of crates
+    #[command(subcommand)]
+    Docs(DocsCommand),
     /// Show, retry and discard background jobs
     #[command(subcommand)]
     Jobs(JobsCommand),

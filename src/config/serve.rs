@@ -7,8 +7,8 @@ use clap::Args;
 use super::durations::{duration, pause};
 use super::listen_address::{ListenAddress, listen_address};
 use super::{
-    AccessOptions, CorsOptions, CrateStoreOptions, DownloadLogOptions, DownloadRedirectOptions, HttpOptions,
-    IndexOptions, PackageLimitOptions, PolicyOptions, StorageOptions, UpstreamOptions, WorkOptions,
+    AccessOptions, CorsOptions, CrateStoreOptions, DocsOptions, DownloadLogOptions, DownloadRedirectOptions,
+    HttpOptions, IndexOptions, PackageLimitOptions, PolicyOptions, StorageOptions, UpstreamOptions, WorkOptions,
 };
 use crate::package::Limits;
 
@@ -49,6 +49,8 @@ pub struct ServeOptions {
     pub policy: PolicyOptions,
     #[command(flatten)]
     pub package_limits: PackageLimitOptions,
+    #[command(flatten)]
+    pub docs: DocsOptions,
     #[command(flatten)]
     pub index: IndexOptions,
     #[command(flatten)]

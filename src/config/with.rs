@@ -6,7 +6,7 @@ use clap::Args;
 
 /// The variables that the temporary registry reads: rules for packages and users, and programs. Everything else with
 /// our prefix describes another registry, and OpenTelemetry's variables describe another service.
-pub const INHERITED: [&str; 27] = [
+pub const INHERITED: [&str; 31] = [
     "SUPERCARGO_ALLOWED_REGISTRIES",
     "SUPERCARGO_ALLOW_WILDCARD_DEPENDENCIES",
     "SUPERCARGO_AUTH_REQUIRED",
@@ -16,6 +16,10 @@ pub const INHERITED: [&str; 27] = [
     "SUPERCARGO_LOG_FORMAT",
     "SUPERCARGO_MANIFEST_MISMATCH",
     "SUPERCARGO_MAX_CRATE_SIZE",
+    "SUPERCARGO_MAX_DOCS_FILES",
+    "SUPERCARGO_MAX_DOCS_FILE_SIZE",
+    "SUPERCARGO_MAX_DOCS_SIZE",
+    "SUPERCARGO_MAX_DOCS_UNPACKED_SIZE",
     "SUPERCARGO_MAX_DEPENDENCIES",
     "SUPERCARGO_MAX_FEATURES",
     "SUPERCARGO_MAX_INDEX_FILE_SIZE",
@@ -73,7 +77,7 @@ mod tests {
     use crate::config::{command, is_settable};
 
     /// Variables of `serve` that describe one registry: where it is, what it listens on, who watches it.
-    const NOT_INHERITED: [&str; 75] = [
+    const NOT_INHERITED: [&str; 76] = [
         "SUPERCARGO_ALLOW_INSECURE_TOKEN",
         "SUPERCARGO_CONFIG",
         "SUPERCARGO_CORS_ORIGIN",
@@ -81,6 +85,7 @@ mod tests {
         "SUPERCARGO_DATABASE_POOL_SIZE",
         "SUPERCARGO_DATABASE_URL",
         "SUPERCARGO_DATA_DIR",
+        "SUPERCARGO_DOCS_URL",
         "SUPERCARGO_DOWNLOAD_FLUSH_INTERVAL",
         "SUPERCARGO_DOWNLOAD_REDIRECT",
         "SUPERCARGO_DOWNLOAD_REDIRECT_EXPIRY",

@@ -1,4 +1,4 @@
-//! The .crate files, each named by its SHA-256, in a local directory or a bucket.
+//! The .crate files and the archives of documentation, each named by its SHA-256, in a local directory or a bucket.
 //!
 //! The name identifies the content, so two publishes cannot overwrite each other's files, storing a file twice has the
 //! effect of storing it once, and a file that no version names is garbage that is in nobody's way. Files never change.

@@ -5,7 +5,7 @@
 //! name yet, so nothing refers to it, and it is removed if the publish is refused.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -15,6 +15,9 @@ use tokio::task::JoinHandle;
 use super::local::failed;
 use super::{CrateStore, CrateStoreError, file, location};
 use crate::package::Checksum;
+
+/// The bytes of a part of a large file in a bucket. S3 takes 10,000 parts, and 5 MiB at least.
+const PART: u64 = 8 * 1024 * 1024;
 
 /// A file that is being stored. Dropping it removes what was written.
 pub struct BegunFile {
@@ -29,13 +32,55 @@ impl CrateStore {
     /// Stores a file under its checksum. A file that is there already is written again, which repairs a damaged one.
     pub fn put(&self, checksum: Checksum, content: Bytes) -> Result<(), CrateStoreError> {
         match self.local_path(checksum) {
-            Some(path) => {
-                UnfinishedFile::write(path, &content).and_then(UnfinishedFile::name).map_err(failed(&file(checksum)()))
-            }
+            Some(path) => UnfinishedFile::write(path, |file| file.write_all(&content))
+                .and_then(UnfinishedFile::name)
+                .map_err(failed(&file(checksum)())),
             None => self
                 .wait_for(file(checksum), None, self.store.put(&location(checksum), PutPayload::from_bytes(content)))
                 .map(drop),
         }
+    }
+
+    /// Stores a file under its checksum, piece by piece, as [`put`](Self::put) does.
+    pub fn put_from(&self, checksum: Checksum, mut content: impl Read) -> Result<(), CrateStoreError> {
+        match self.local_path(checksum) {
+            Some(path) => UnfinishedFile::write(path, |file| io::copy(&mut content, file).map(drop))
+                .and_then(UnfinishedFile::name)
+                .map_err(failed(&file(checksum)())),
+            None => self.put_in_parts(checksum, content),
+        }
+    }
+
+    /// Stores a file of a bucket: a small one with one request, and a large one in parts, each of which has the time limit of a
+    /// request. Until all are there, the bucket has no such file.
+    fn put_in_parts(&self, checksum: Checksum, mut content: impl Read) -> Result<(), CrateStoreError> {
+        let what = || file(checksum)();
+        let read = |content: &mut dyn Read| {
+            let mut part = Vec::new();
+            content.take(PART).read_to_end(&mut part).map_err(failed(&what()))?;
+            Ok::<_, CrateStoreError>(Bytes::from(part))
+        };
+        let first = read(&mut content)?;
+        if (first.len() as u64) < PART {
+            return self.put(checksum, first);
+        }
+        let mut upload = self.wait_for(what, None, self.store.put_multipart(&location(checksum)))?;
+        let mut next = Ok(first);
+        let done = loop {
+            match next {
+                Err(error) => break Err(error),
+                Ok(part) if part.is_empty() => break self.wait_for(what, None, upload.complete()).map(drop),
+                Ok(part) => {
+                    let sent = self.wait_for(what, None, upload.put_part(PutPayload::from_bytes(part)));
+                    next = sent.and_then(|()| read(&mut content));
+                }
+            }
+        };
+        if done.is_err() {
+            // What stays of it is no file. The bucket's own rules remove it.
+            let _ = self.wait_for(what, None, upload.abort());
+        }
+        done
     }
 
     /// Whether a file exists.
@@ -50,7 +95,7 @@ impl CrateStore {
     pub fn begin(&self, checksum: Checksum, content: Bytes) -> BegunFile {
         let writing = self.local_path(checksum).map(|path| {
             let content = content.clone();
-            self.runtime.handle().spawn_blocking(move || UnfinishedFile::write(path, &content))
+            self.runtime.handle().spawn_blocking(move || UnfinishedFile::write(path, |file| file.write_all(&content)))
         });
         BegunFile { store: self.clone(), checksum, content, writing }
     }
@@ -86,10 +131,10 @@ struct UnfinishedFile {
 }
 
 impl UnfinishedFile {
-    fn write(target: PathBuf, content: &[u8]) -> io::Result<Self> {
+    fn write(target: PathBuf, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Self> {
         let (mut file, path) = create_beside(&target)?;
         let unfinished = Self { path, target, is_named: false };
-        file.write_all(content)?;
+        fill(&mut file)?;
         file.sync_all()?;
         Ok(unfinished)
     }

@@ -72,12 +72,8 @@ pub struct Client {
 }
 
 fn agent() -> Result<ureq::Agent, String> {
-    let tls = match ca_file()? {
-        None => tls(),
-        Some(file) => trusting(&file).map_err(|problem| format!("http.cainfo, {}: {problem}", file.display()))?,
-    };
     Ok(ureq::Agent::config_builder()
-        .tls_config(tls)
+        .tls_config(tls_config()?)
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -85,6 +81,14 @@ fn agent() -> Result<ureq::Agent, String> {
         .timeout_global(Some(TIMEOUT))
         .build()
         .into())
+}
+
+/// The authorities that cargo trusts as well.
+pub fn tls_config() -> Result<TlsConfig, String> {
+    match ca_file()? {
+        None => Ok(tls()),
+        Some(file) => trusting(&file).map_err(|problem| format!("http.cainfo, {}: {problem}", file.display())),
+    }
 }
 
 /// Trusts the authorities in a file instead of the system's, as cargo does.

@@ -8,7 +8,7 @@
 //! | `main.rs` | the program |
 //! | `store` | the file with the tokens |
 
-mod client;
+pub mod client;
 mod store;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -505,6 +505,26 @@ diesel::table! {
 }
 
 diesel::table! {
+    version_docs (version_id) {
+        version_id -> Integer,
+        checksum -> Binary,
+        size -> BigInt,
+        files -> Integer,
+        unpacked_size -> BigInt,
+        directory -> Text,
+        entries -> Binary,
+        uploaded_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    docs_key (is_the_only_one) {
+        is_the_only_one -> Bool,
+        key -> Binary,
+    }
+}
+
+diesel::table! {
     upstream_policies (upstream) {
         upstream -> Text,
         policy -> Text,
@@ -678,6 +698,7 @@ diesel::joinable!(versions -> crates (crate_id));
 diesel::joinable!(versions -> users (created_by));
 diesel::joinable!(dependencies -> versions (version_id));
 diesel::joinable!(pending_analyses -> versions (version_id));
+diesel::joinable!(version_docs -> versions (version_id));
 diesel::joinable!(version_downloads -> versions (version_id));
 diesel::joinable!(version_downloads_by_day -> versions (version_id));
 diesel::joinable!(crate_downloads -> crates (crate_id));
@@ -704,6 +725,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     owner_invitations,
     crate_team_owners,
     versions,
+    version_docs,
     pending_analyses,
     pending_descriptions,
     dependencies,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::environment::Environment;
+use super::remove_crate_file;
 use super::request::{Completion, RequestError, enqueue};
 use super::subject::Subject;
 use super::sync_index::SyncIndex;
@@ -178,9 +179,10 @@ fn accept(
     krate: Crate,
     (reason, name_released): (&str, bool),
     actor: &Actor,
-) -> QueryResult<DeleteCrate> {
+) -> Result<DeleteCrate, RequestError> {
     let deleted = crate_deletion::delete(connection, krate.id, reason, name_released)?;
     configurations::revoke_orphans(connection)?;
+    remove_crate_file::enqueue(connection, &deleted.docs)?;
     // The owners, for an operator who has to ask or to undo; the versions, for a repair after a loss of their rows.
     Event::new(Action::CrateDelete)
         .of_crate(&krate.name)

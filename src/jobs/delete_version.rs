@@ -13,6 +13,7 @@ use super::request::{Completion, RequestError, enqueue};
 use super::subject::Subject;
 use super::sync_index::SyncIndex;
 use super::version_change::{INDEX_POLICY, VersionChange};
+use super::version_docs;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::caller::Caller;
 use crate::database::catalog::crates::Crate;
@@ -98,6 +99,7 @@ fn accept(
         return Err(ChangeRefusal::AlreadyDeleted { name: krate.name, num: version.num, reason }.into());
     }
     versions::request_deletion(connection, version.id, reason)?;
+    version_docs::remove_with_version(connection, version.id)?;
     Event::new(Action::VersionDelete)
         .of_crate(&krate.name)
         .of_version(&version.num)

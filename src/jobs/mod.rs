@@ -33,6 +33,7 @@ pub mod trusted_publishing;
 pub mod unused_files;
 pub mod upstream_decisions;
 pub mod version_change;
+pub mod version_docs;
 pub mod webhooks;
 pub mod yank;
 

@@ -1,4 +1,4 @@
-//! Removing the crate file of a deleted version. The index is written first, then the database, and the file is removed last,
+//! Removing the crate file of a deleted version, or documentation that was replaced or deleted. The index is written first, then the database, and the file is removed last,
 //! so that no version is shown without its file.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::environment::Environment;
 use crate::database::catalog::crate_files;
 use crate::database::upkeep::backup;
 use crate::package::Checksum;
-use crate::queue::{Enqueue, Job, JobError, Outcome, Perform, Policy, Run};
+use crate::queue::{Enqueue, EnqueueError, Job, JobError, Outcome, Perform, Policy, Run};
 
 /// The delay of a removal while a backup is made, which may have to copy the file.
 const LATER: Duration = Duration::from_secs(60);
@@ -33,8 +33,8 @@ impl Perform<Environment> for RemoveCrateFile {
             run.with_connection(|connection| Enqueue::new(&self).after(LATER).insert(connection))?;
             return Ok(Outcome { detail: Some("postponed: a backup is being made".to_owned()) });
         }
-        // A crate file contains the crate's name and version, so no other version should have the same file. If one does,
-        // the file stays.
+        // A crate file contains the crate's name and version, so no other version should have the same file; documentation may
+        // be that of several. If another version has it, the file stays.
         run.with_connection(|connection| crate_files::lock_for_removal(connection, self.checksum))?;
         if run.with_connection(|connection| crate_files::is_desired(connection, self.checksum))? {
             return Ok(Outcome { detail: Some(format!("{} is the file of another version: kept", self.checksum)) });
@@ -44,8 +44,8 @@ impl Perform<Environment> for RemoveCrateFile {
     }
 }
 
-/// Enqueues the removal of these versions' files.
-pub(super) fn enqueue(connection: &mut PgConnection, deleted: &[(i32, Checksum)]) -> Result<(), JobError> {
+/// Enqueues the removal of these versions' files, or of their documentation.
+pub(super) fn enqueue(connection: &mut PgConnection, deleted: &[(i32, Checksum)]) -> Result<(), EnqueueError> {
     for &(version_id, checksum) in deleted {
         Enqueue::new(&RemoveCrateFile { version_id, checksum }).insert(connection)?;
     }

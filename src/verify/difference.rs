@@ -46,6 +46,8 @@ pub enum Kind {
     SizeDiffers,
     DamagedCrateFile,
     DeletedCrateFile,
+    MissingDocs,
+    DamagedDocs,
     OrphanFile,
     DamagedUpstreamFile,
     DamagedUpstreamIndexFile,
@@ -96,6 +98,8 @@ impl Kind {
             Self::SizeDiffers => "the size of a crate file differs from the database",
             Self::DamagedCrateFile => "the content of a crate file does not match its checksum",
             Self::DeletedCrateFile => "the file of a deleted version is still in the store",
+            Self::MissingDocs => "the documentation of a version is not in the store",
+            Self::DamagedDocs => "the content of uploaded documentation does not match its checksum",
             Self::OrphanFile => "the store has a file that no version needs",
             Self::DamagedUpstreamFile => "the content of a kept crate file of an upstream does not match its checksum",
             Self::DamagedUpstreamIndexFile => "a kept index file of an upstream is damaged",
@@ -121,6 +125,9 @@ impl Kind {
             Self::MissingCrateFile | Self::DamagedCrateFile | Self::SizeDiffers => {
                 "run `supercargo verify --repair --mirror URL` with the URL of a registry that has the file, or copy it \
                  from a backup"
+            }
+            Self::MissingDocs | Self::DamagedDocs => {
+                "run `supercargo verify --repair`, which looks in the quarantine, copy the file from a backup, or upload the documentation again"
             }
             Self::DamagedUpstreamFile | Self::DamagedUpstreamIndexFile => {
                 "run `supercargo verify --upstreams --repair`"

@@ -12,7 +12,7 @@ use tower::ServiceExt;
 
 /// First components of what is served under the path. `/metrics` is not, so that a proxy which passes the path on does not
 /// publish it. A path that is not one of them keeps the prefix: the prefix may have the name of a route.
-const SERVED: [&str; 26] = [
+const SERVED: [&str; 27] = [
     "",
     "admin",
     "advisories",
@@ -21,6 +21,7 @@ const SERVED: [&str; 26] = [
     "badges",
     "categories",
     "crates",
+    "docs",
     "email",
     "feeds",
     "git",

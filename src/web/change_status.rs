@@ -17,6 +17,7 @@ pub fn of(refusal: &ChangeRefusal) -> StatusCode {
         Refused::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
         Refused::UnknownCrate(_)
         | Refused::UnknownVersion { .. }
+        | Refused::Docs(_)
         | Refused::Deleted { .. }
         | Refused::DeletedCrate { .. }
         | Refused::UnknownUser(_)

@@ -30,6 +30,7 @@ mod administration;
 mod base_path;
 mod change_status;
 mod disconnection;
+mod docs;
 mod doubled_slashes;
 mod known_files;
 mod lookup;
@@ -48,6 +49,8 @@ mod views;
 
 pub use client_address::{AddressBlock, ClientAddress, TrustedProxies};
 pub use cors::SharedWith;
+pub use docs::DocsSettings;
+pub use docs::host::name_in;
 pub use error::ApiError;
 pub use fast_path::FastPath;
 pub use limits::address_requests::AddressRequests;

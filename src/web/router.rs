@@ -22,7 +22,7 @@ use super::request_id::Proxies;
 use super::shortened::shortened;
 use super::unnamed_proxies::UnnamedProxies;
 use super::{
-    ApiError, App, advisory_repository, base_path, cors, disconnection, doubled_slashes, health, index, metrics,
+    ApiError, App, advisory_repository, base_path, cors, disconnection, docs, doubled_slashes, health, index, metrics,
     openapi, pages, private, refusals, request_form, request_id, stage, upstreams,
 };
 
@@ -90,6 +90,10 @@ pub fn registry(app: App, metrics: Option<Metrics>) -> Registry {
     if let Some(metrics) = metrics {
         router = router.merge(metrics::router(metrics));
     }
+    let router = match app.settings.docs.url {
+        Some(_) => router.layer(from_fn_with_state(app.clone(), docs::host::divide)),
+        None => router,
+    };
     let base_url = &app.settings.base_url;
     Registry { router: base_path::serve_under(base_url, with_layers(router, proxies, is_https)), fast_path }
 }

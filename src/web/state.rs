@@ -11,6 +11,8 @@ use tokio::time::timeout;
 use super::advisory_repository::AdvisoryRepository;
 use super::answers::crate_file::DownloadRedirect;
 use super::bounds::Bound;
+use super::docs::DocsSettings;
+use super::docs::kept::KeptDocs;
 use super::download_counts::DownloadCounts;
 use super::download_log::DownloadLog;
 use super::health::Health;
@@ -75,6 +77,8 @@ pub struct Parts {
     pub(super) cpu_slots: CpuSlots,
     /// The files of packages.
     pub(super) sources: Sources,
+    /// The documentation that was read recently.
+    pub(super) docs: KeptDocs,
     /// READMEs that are being sent, in KiB.
     pub(super) readmes: Arc<Semaphore>,
     /// READMEs that were rendered for pages.
@@ -131,6 +135,8 @@ pub struct Settings {
     pub download_log: DownloadLog,
     /// Where clients get crate files from, if not from here.
     pub download_redirect: Option<DownloadRedirect>,
+    /// The documentation of versions.
+    pub docs: DocsSettings,
     /// The git repository of the advisories about its crates.
     pub advisories: Option<AdvisoryRepository>,
 }
@@ -192,6 +198,7 @@ impl App {
             recent_history: RecentHistory::default(),
             cpu_slots: CpuSlots::for_processors(),
             sources,
+            docs: KeptDocs::default(),
             readmes: Arc::new(Semaphore::new(READMES)),
             issuer_keys,
             providers,

@@ -37,6 +37,8 @@ pub const TYPES: &[EventType] = &[
     of("version.deleted", "version-delete", "a version was deleted from the index"),
     of("version.staged", "stage", "a version, a yank or a deletion was staged in a release set"),
     of("version.unstaged", "unstage", "it was taken out of the set"),
+    of("docs.uploaded", "docs-upload", "a version has other documentation"),
+    of("docs.deleted", "docs-delete", "the documentation of a version was deleted"),
     of("crate.deleted", "crate-delete", "a crate and all its versions were deleted"),
     of("advisory.published", "advisory-add", "a security advisory about a crate was published"),
     of("advisory.changed", "advisory-edit", "it says something else, such as which versions are patched"),
@@ -78,7 +80,7 @@ impl EventType {
 
     /// Whether it tells of something of one crate, which may be a test.
     pub fn is_of_a_crate(&self) -> bool {
-        matches!(self.group(), "version" | "crate" | "advisory" | "owner" | "trusted_publisher" | "webhook")
+        matches!(self.group(), "version" | "docs" | "crate" | "advisory" | "owner" | "trusted_publisher" | "webhook")
     }
 
     /// The first word.

@@ -11,6 +11,7 @@ const LAYERS: [&[&str]; 6] = [
         "advisory",
         "client_connection",
         "diff",
+        "docs_archive",
         "email",
         "error_chain",
         "fault",

@@ -25,6 +25,7 @@ mod deleting;
 mod deleting_crates;
 mod describing;
 mod diffing;
+mod docs;
 mod download_counting;
 mod editing;
 mod email;

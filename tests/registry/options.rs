@@ -32,6 +32,8 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
     ),
     ("backup", &["check", "checksums-only", "at", "with-upstream-cache", "keep", "json"]),
     ("restore", &["at", "index-only", "json"]),
+    ("docs push", &["crate", "version", "dir", "zip", "directory", "registry", "url", "token-file"]),
+    ("docs delete", &["crate", "version", "registry", "url", "token-file"]),
     ("with", &["user"]),
     ("config show", &["json", "throwaway"]),
     ("jobs list", &["failed", "dead", "done", "limit", "json"]),

@@ -96,6 +96,8 @@ pub enum Action {
     AdvisoryAdd,
     AdvisoryEdit,
     AdvisoryWithdraw,
+    DocsUpload,
+    DocsDelete,
 }
 
 impl Action {

@@ -19,11 +19,12 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// The default limits. They stop a program in a loop, but not people and their CI: the first publish of a workspace of
 /// some hundred crates, a release of all of them several times an hour, a fleet of runners with one token.
-const DEFAULTS: [(Scope, RateLimit); 4] = [
+const DEFAULTS: [(Scope, RateLimit); 5] = [
     (Scope::PublishNew, RateLimit { burst: 1000, period: HOUR }),
     (Scope::PublishUpdate, RateLimit { burst: 3000, period: HOUR }),
     (Scope::Yank, RateLimit { burst: 1000, period: HOUR }),
     (Scope::ChangeOwners, RateLimit { burst: 1000, period: HOUR }),
+    (Scope::PublishDocs, RateLimit { burst: 1000, period: HOUR }),
 ];
 
 /// The limits of a registry. An action without a limit is unlimited.
@@ -55,7 +56,7 @@ impl fmt::Display for RateLimit {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is not a rate limit: use ACTION=N/PERIOD (such as publish-new=5/10m), ACTION=unlimited, or none, with the \
-     action publish-new, publish-update, yank or change-owners"
+     action publish-new, publish-update, yank, change-owners or publish-docs"
 )]
 pub struct InvalidRateLimit(pub String);
 
@@ -126,6 +127,7 @@ fn refused(login: &str, action: Scope, limit: RateLimit, left: f64) -> RateLimit
             Scope::StageNew | Scope::StageUpdate => "stage versions",
             Scope::Approve => "approve release sets",
             Scope::TrustedPublishing => "configure trusted publishers",
+            Scope::PublishDocs => "upload documentation",
             Scope::Administer => "administer users",
             Scope::Read => "read",
         },

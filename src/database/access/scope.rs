@@ -23,6 +23,8 @@ pub enum Scope {
     Approve,
     /// Say who may publish a crate without a token of a user.
     TrustedPublishing,
+    /// Upload and delete the documentation of versions.
+    PublishDocs,
     /// Change users, teams and names, as an admin. Tokens without restrictions lack it: one that leaks gives away no users.
     Administer,
     /// Only read.

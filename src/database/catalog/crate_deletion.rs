@@ -4,9 +4,9 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use super::{invitations, owners};
+use super::{invitations, owners, version_docs};
 use crate::database::schema::{crate_owners, crate_team_owners, crates, trusted_publishers, versions, webhooks};
-use crate::package::Version;
+use crate::package::{Checksum, Version};
 
 /// The columns of a crate's deletion.
 #[derive(Queryable, Selectable, AsChangeset, Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Deleted {
     pub owners: Vec<String>,
     /// The versions whose deletion was not requested before.
     pub versions: Vec<Version>,
+    /// The documentation of its versions.
+    pub docs: Vec<(i32, Checksum)>,
 }
 
 /// When a crate was created, on which the right of its owners to delete it depends.
@@ -66,7 +68,8 @@ pub fn delete(connection: &mut PgConnection, crate_id: i32, reason: &str, name_r
     // Its name may be released, and then belongs to others.
     invitations::remove_of_crate(connection, crate_id)?;
     diesel::delete(trusted_publishers::table.filter(trusted_publishers::crate_id.eq(crate_id))).execute(connection)?;
-    Ok(Deleted { owners, versions })
+    let docs = version_docs::remove_of_crate(connection, crate_id)?;
+    Ok(Deleted { owners, versions, docs })
 }
 
 /// Sets the columns alone, and restricts a later crate of this name to no trusted publishers.

@@ -1,4 +1,4 @@
-//! Crate files: whether one is needed, and a lock for each, by its checksum.
+//! Crate files and archives of documentation: whether one is needed, and a lock for each, by its checksum.
 //!
 //! A publish holds the lock shared from the insertion of its version until the end of its transaction. A removal holds
 //! it exclusively from before it looks for versions until after the file is removed. `jobs::unused_files` explains why
@@ -7,7 +7,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer};
 
-use crate::database::schema::{staged_versions, versions};
+use crate::database::schema::{staged_versions, version_docs, versions};
 use crate::package::Checksum;
 use crate::statement::statement;
 
@@ -44,19 +44,23 @@ pub fn lock_for_removal(connection: &mut PgConnection, checksum: Checksum) -> Qu
         .map(drop)
 }
 
-/// Whether a version has this file whose deletion is not complete, or an open release set.
+/// Whether a version has this file whose deletion is not complete, or an open release set, or it is the documentation of one.
 pub fn is_needed(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
     let with_it = versions::table.filter(versions::checksum.eq(checksum)).filter(versions::state.ne("deleted"));
     let staged = staged_versions::table.filter(staged_versions::checksum.eq(checksum));
-    diesel::select(diesel::dsl::exists(with_it).or(diesel::dsl::exists(staged))).get_result(connection)
+    let docs = version_docs::table.filter(version_docs::checksum.eq(checksum));
+    let any = diesel::dsl::exists(with_it).or(diesel::dsl::exists(staged)).or(diesel::dsl::exists(docs));
+    diesel::select(any).get_result(connection)
 }
 
-/// Whether a version has this file whose deletion was not requested, or an open release set.
+/// Whether a version has this file whose deletion was not requested, or an open release set, or it is the documentation of one.
 pub fn is_desired(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
     let with_it =
         versions::table.filter(versions::checksum.eq(checksum)).filter(versions::deletion_requested_at.is_null());
     let staged = staged_versions::table.filter(staged_versions::checksum.eq(checksum));
-    diesel::select(diesel::dsl::exists(with_it).or(diesel::dsl::exists(staged))).get_result(connection)
+    let docs = version_docs::table.filter(version_docs::checksum.eq(checksum));
+    let any = diesel::dsl::exists(with_it).or(diesel::dsl::exists(staged)).or(diesel::dsl::exists(docs));
+    diesel::select(any).get_result(connection)
 }
 
 /// The number of the advisory lock below.

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::crates::{self, Crate};
+use super::docs_refusal::DocsRefusal;
 use super::invitation_refusal::InvitationRefusal;
 use super::owners::{self, Rights};
 use super::publisher_refusal::PublisherRefusal;
@@ -174,6 +175,8 @@ pub enum ChangeRefusal {
     Set(#[from] SetRefusal),
     #[error(transparent)]
     Webhook(#[from] WebhookRefusal),
+    #[error(transparent)]
+    Docs(#[from] DocsRefusal),
     #[error(transparent)]
     Invitation(#[from] InvitationRefusal),
     #[error(transparent)]

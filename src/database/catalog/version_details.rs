@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Integer, Text};
+use diesel::sql_types::{Array, Bool, Integer, Text};
 
 use super::version_actions::{self, VersionAction};
 use crate::database::about::About;
@@ -56,7 +57,11 @@ pub struct CountedVersion {
     pub published_by: Option<User>,
     pub downloads: i64,
     pub actions: Vec<VersionAction>,
+    /// Whether it has documentation here.
+    pub has_docs: bool,
 }
+
+const HAS_DOCS: &str = "EXISTS (SELECT FROM version_docs WHERE version_id = versions.id)";
 
 /// Whether the features of versions are loaded. They can be longer than everything else together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +105,7 @@ fn shown(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<Listed
 
 /// The versions with these ids, including queued ones, in the order of the ids.
 pub fn by_ids(connection: &mut PgConnection, ids: &[i32], features: Features) -> QueryResult<Vec<CountedVersion>> {
-    type Loaded = (VersionRow, CrateName, Option<User>, Option<i64>, serde_json::Value);
+    type Loaded = (VersionRow, CrateName, Option<User>, Option<i64>, bool, serde_json::Value);
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -111,21 +116,23 @@ pub fn by_ids(connection: &mut PgConnection, ids: &[i32], features: Features) ->
         .filter(versions::id.eq_any(ids));
     let (row, name) = (VersionRow::as_select(), crates::name);
     let (user, downloads) = (Option::<User>::as_select(), version_downloads::downloads.nullable());
+    let docs = sql::<Bool>(HAS_DOCS);
     let loaded: Vec<Loaded> = match features {
-        Features::Included => query.select((row, name, user, downloads, versions::manifest)).load(connection)?,
+        Features::Included => query.select((row, name, user, downloads, docs, versions::manifest)).load(connection)?,
         Features::LeftOut => {
-            query.select((row, name, user, downloads, versions::manifest.remove("features"))).load(connection)?
+            query.select((row, name, user, downloads, docs, versions::manifest.remove("features"))).load(connection)?
         }
     };
     let mut found: Vec<CountedVersion> = loaded
         .into_iter()
-        .map(|(row, crate_name, published_by, downloads, manifest)| CountedVersion {
+        .map(|(row, crate_name, published_by, downloads, has_docs, manifest)| CountedVersion {
             about: About::from_json(manifest),
             row,
             crate_name,
             published_by,
             downloads: downloads.unwrap_or(0),
             actions: Vec::new(),
+            has_docs,
         })
         .collect();
     add_actions(connection, &mut found)?;
@@ -153,7 +160,6 @@ pub fn readme_and_path(
     connection: &mut PgConnection,
     version_id: i32,
 ) -> QueryResult<Option<(String, Option<String>)>> {
-    use diesel::dsl::sql;
     use diesel::sql_types::Nullable;
     let found: (Option<String>, Option<String>) = versions::table
         .find(version_id)

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Text};
 
+use crate::database::catalog::version_docs;
 use crate::database::schema::{crates, staged_versions, versions};
 use crate::package::{Checksum, CrateName, Version};
 
@@ -74,7 +75,7 @@ pub fn end_snapshot(connection: &mut PgConnection) -> QueryResult<()> {
     connection.batch_execute("COMMIT")
 }
 
-/// A crate file that a version needs, or one that is staged in a release set.
+/// A crate file that a version needs, or one that is staged in a release set, or the documentation of a version.
 #[derive(Debug, Clone)]
 pub struct NeededFile {
     pub checksum: Checksum,
@@ -86,7 +87,7 @@ pub struct NeededFile {
     pub is_staged: bool,
 }
 
-/// The files of all versions that are not deleted, and of all staged ones, in the order of their checksums.
+/// The files of all versions that are not deleted, of all staged ones, and the documentation, in the order of their checksums.
 pub fn needed_files(connection: &mut PgConnection) -> QueryResult<Vec<NeededFile>> {
     type Row = (Checksum, i64, CrateName, Version);
     let published: Vec<Row> = versions::table
@@ -97,9 +98,16 @@ pub fn needed_files(connection: &mut PgConnection) -> QueryResult<Vec<NeededFile
     let staged: Vec<Row> = staged_versions::table
         .select((staged_versions::checksum, staged_versions::size, staged_versions::name, staged_versions::num))
         .load(connection)?;
+    let docs = version_docs::files(connection)?.into_iter().map(|docs| NeededFile {
+        checksum: docs.checksum,
+        size: docs.size,
+        name: docs.crate_name,
+        num: docs.num,
+        is_staged: false,
+    });
     let file = |is_staged| move |(checksum, size, name, num): Row| NeededFile { checksum, size, name, num, is_staged };
     let mut needed: Vec<NeededFile> =
-        published.into_iter().map(file(false)).chain(staged.into_iter().map(file(true))).collect();
+        published.into_iter().map(file(false)).chain(staged.into_iter().map(file(true))).chain(docs).collect();
     needed.sort_by_key(|file| file.checksum);
     Ok(needed)
 }

@@ -214,7 +214,7 @@ fn scopes(publishers: &[Publisher]) -> Vec<Scope> {
     }
     let publishing: Vec<&Publisher> = publishers.iter().filter(|publisher| !publisher.stages_only).collect();
     if !publishing.is_empty() {
-        scopes.push(Scope::PublishUpdate);
+        scopes.extend([Scope::PublishUpdate, Scope::PublishDocs]);
     }
     if publishing.iter().any(|publisher| is_of_new(publisher)) {
         scopes.push(Scope::PublishNew);

@@ -1,4 +1,4 @@
-//! Crate files that versions name, and files of the store that no version names.
+//! Crate files and documentation that versions name, and files of the store that no version names.
 //!
 //! A page is a 256th of all checksums: those with the same first byte.
 
@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::crate_store::StoredFile;
+use crate::database::catalog::version_docs;
 use crate::database::staging::staged;
 use crate::database::upkeep::crate_states::{self, NamedFile};
 use crate::package::Checksum;
@@ -15,7 +16,7 @@ use crate::verify::context::Context;
 use crate::verify::difference::{Difference, Kind};
 use crate::verify::error::VerifyError;
 use crate::verify::progress::{Flow, Progress};
-use crate::verify::recheck::crate_files::{recheck, recheck_orphan, recheck_staged, size_and_age};
+use crate::verify::recheck::crate_files::{recheck, recheck_docs, recheck_orphan, recheck_staged, size_and_age};
 use crate::verify::report::Phase;
 use crate::verify::settings::Depth;
 use crate::verify::{crate_file, manifest_comparison};
@@ -31,6 +32,9 @@ pub fn check(context: &Context<'_>, progress: &mut Progress<'_>, cursor: &str) -
             return Ok(Flow::Stopped);
         }
         check_staged(context, progress, &stored, byte)?;
+        if check_docs(context, progress, &stored, byte)? == Flow::Stopped {
+            return Ok(Flow::Stopped);
+        }
         check_orphans(context, progress, &stored, &named)?;
         check_unfinished(context, progress, byte)?;
         progress.save(context, Phase::CrateFiles, &byte.to_string())?;
@@ -104,6 +108,37 @@ fn check_staged(
         progress.record(context, recheck_staged(context, checksum)?.into_iter().collect())?;
     }
     Ok(())
+}
+
+/// Checks the documentation of versions.
+fn check_docs(
+    context: &Context<'_>,
+    progress: &mut Progress<'_>,
+    stored: &[StoredFile],
+    first_byte: u8,
+) -> Result<Flow, VerifyError> {
+    let mut archives = context.database(|connection| version_docs::files_beginning(connection, first_byte))?;
+    archives.dedup_by_key(|archive| archive.checksum);
+    for archive in archives {
+        if context.is_stopped() {
+            return Ok(Flow::Stopped);
+        }
+        let size = stored.iter().find(|file| file.checksum == Some(archive.checksum)).map(|file| file.size);
+        let is_suspect = match size {
+            Some(size) if i64::try_from(size) != Ok(archive.size) => true,
+            Some(size) if context.settings.depth != Depth::Light => {
+                progress.bytes.take(size, &|| context.is_stopped());
+                progress.report.counts.bytes += size;
+                context.crate_store.digest(archive.checksum)?.is_none_or(|(found, _)| found != archive.checksum)
+            }
+            Some(_) => false,
+            None => true,
+        };
+        if is_suspect {
+            progress.record(context, recheck_docs(context, archive.checksum)?)?;
+        }
+    }
+    Ok(Flow::Done)
 }
 
 fn check_orphans(

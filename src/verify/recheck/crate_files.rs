@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::crate_store::{CrateStore, StoredFile};
+use crate::database::catalog::version_docs;
 use crate::database::staging::staged;
 use crate::database::upkeep::crate_states::{self, NamedFile};
 use crate::jobs::RemoveCrateFile;
@@ -104,13 +105,33 @@ pub fn recheck_staged(context: &Context<'_>, checksum: Checksum) -> Result<Optio
     Ok(Some(difference.at(CrateStore::place(checksum)).about_file(checksum)))
 }
 
+/// Checks the documentation of a checksum that was missing or damaged in the first check.
+pub fn recheck_docs(context: &Context<'_>, checksum: Checksum) -> Result<Vec<Difference>, VerifyError> {
+    let found = context.crate_store.digest(checksum)?;
+    if found.is_some_and(|(found, _)| found == checksum) {
+        return Ok(Vec::new());
+    }
+    let named = context.database(|connection| version_docs::naming(connection, checksum))?;
+    let differences = named.into_iter().map(|docs| {
+        let expected = format!("{checksum}, {} bytes", docs.size);
+        let difference = match found {
+            None => Difference::new(Kind::MissingDocs, "no file", expected),
+            Some((found, size)) => Difference::new(Kind::DamagedDocs, format!("{found}, {size} bytes"), expected),
+        };
+        let difference = difference.of_crate(&docs.crate_name, docs.crate_id).of_version(&docs.num, docs.version_id);
+        difference.at(CrateStore::place(checksum)).about_file(checksum)
+    });
+    Ok(differences.collect())
+}
+
 /// Checks a file that no version named in the first check.
 pub fn recheck_orphan(context: &Context<'_>, file: &StoredFile) -> Result<Option<Difference>, VerifyError> {
     if let Some(checksum) = file.checksum {
         let exists = context.crate_store.size(checksum)?.is_some();
         let named = context.database(|connection| crate_states::naming(connection, checksum))?;
         let is_staged = context.database(|connection| staged::has_file(connection, checksum))?;
-        if !exists || is_staged || !named.is_empty() {
+        let is_docs = context.database(|connection| version_docs::has_file(connection, checksum))?;
+        if !exists || is_staged || is_docs || !named.is_empty() {
             return Ok(None);
         }
     }

@@ -53,6 +53,35 @@ pub fn restore(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Differ
     })
 }
 
+/// Restores missing or damaged documentation from the quarantine.
+pub fn restore_docs(context: &Context<'_>, difference: &Difference) -> Result<Outcome, VerifyError> {
+    let store = context.crate_store;
+    let Some(checksum) = difference.subject.checksum else {
+        return Ok(Outcome::Left("the checksum of the file is not known".to_owned()));
+    };
+    // Versions can share an archive.
+    if store.digest(checksum)?.is_some_and(|(found, _)| found == checksum) {
+        return Ok(Outcome::Done("restored with another version".to_owned()));
+    }
+    let mut done = Vec::new();
+    if difference.kind == Kind::DamagedDocs && store.size(checksum)?.is_some() {
+        let moved = store.quarantine(&CrateStore::place(checksum), Utc::now())?;
+        done.push(format!("the damaged file is at {moved}"));
+    }
+    Ok(match store.restore_quarantined(checksum)? {
+        Some(from) => {
+            done.push(format!("restored from {from}"));
+            Outcome::Done(done.join("; "))
+        }
+        None => {
+            done.push(
+                "it is not in the quarantine: copy it from a backup, or upload the documentation again".to_owned(),
+            );
+            Outcome::Left(done.join("; "))
+        }
+    })
+}
+
 /// Downloads the file of a version from the mirror: the file and its URL.
 pub fn fetch(
     context: &Context<'_>,

@@ -53,7 +53,7 @@ pub fn repair(
     }
     let new: Vec<_> = remaining.into_iter().filter(|one| repaired.iter().all(|other| !one.is_same(other))).collect();
     // A file that was moved away because it was damaged is reported as damaged only.
-    repaired.extend(new.into_iter().filter(|one| one.kind != Kind::MissingCrateFile));
+    repaired.extend(new.into_iter().filter(|one| !matches!(one.kind, Kind::MissingCrateFile | Kind::MissingDocs)));
     Ok(repaired)
 }
 
@@ -76,6 +76,7 @@ fn repair_one(
         Kind::CountDiffers => rows::count(context, repairs, difference),
         Kind::DeadJob => jobs::retry_dead(context, repairs, difference),
         Kind::MissingCrateFile | Kind::DamagedCrateFile => crate_files::restore(context, repairs, difference),
+        Kind::MissingDocs | Kind::DamagedDocs => crate_files::restore_docs(context, difference),
         Kind::SizeDiffers => rows::set_size(context, repairs, difference),
         Kind::DeletedCrateFile => crate_files::remove(context, repairs, difference),
         Kind::OrphanFile => crate_files::quarantine(context, difference),

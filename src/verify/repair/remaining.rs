@@ -63,6 +63,7 @@ pub fn check(context: &Context<'_>, differences: &[Difference]) -> Result<Vec<Di
     }
     for checksum in checksums {
         remaining.extend(crate_files::recheck(context, checksum)?);
+        remaining.extend(crate_files::recheck_docs(context, checksum)?);
     }
     Ok(remaining)
 }

@@ -237,12 +237,13 @@ fn with_content(mut response: Response, file: CrateFile) -> Response {
     response
 }
 
-fn insert_content_range(headers: &mut HeaderMap, place: &str) {
+pub(crate) fn insert_content_range(headers: &mut HeaderMap, place: &str) {
     headers.extend(HeaderValue::try_from(format!("bytes {place}")).ok().map(|place| (header::CONTENT_RANGE, place)));
 }
 
+/// The part of a file that a range names.
 #[derive(Debug, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     Of(Range<u64>),
     /// The range is outside the file.
     Beyond,
@@ -250,7 +251,7 @@ enum Part {
     Whole,
 }
 
-fn part(range: &str, size: u64) -> Part {
+pub(crate) fn part(range: &str, size: u64) -> Part {
     let parsed = match parse_range_header(range) {
         Ok(parsed) => parsed,
         Err(RangeUnsatisfiableError::ZeroSuffix) => return Part::Beyond,

@@ -5,6 +5,7 @@ pub mod advisories;
 pub mod crates;
 pub mod deletion;
 pub mod diff;
+pub mod docs;
 pub mod download;
 pub mod downloads;
 pub mod krate;
@@ -52,6 +53,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(version::dependencies))
         .routes(routes!(version::authors))
         .routes(routes!(readme::show))
+        .routes(routes!(docs::upload, docs::delete))
         .routes(routes!(diff::show))
         .routes(routes!(status::show))
         .routes(routes!(downloads::of_version))

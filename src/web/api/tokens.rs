@@ -88,7 +88,7 @@ pub struct RequestedToken {
     /// The name of the token.
     pub name: String,
     /// The actions to limit it to: `publish-new`, `publish-update`, `yank`, `change-owners`, `stage-new`, `stage-update`, `approve`,
-    /// `trusted-publishing`, `read`; null: no limit. Every token may read.
+    /// `trusted-publishing`, `publish-docs`, `read`; null: no limit. Every token may read.
     #[serde(default)]
     pub endpoint_scopes: Option<Vec<String>>,
     /// The crates to limit it to, as names or as prefixes with `*`; null: no limit.

@@ -9,6 +9,28 @@ use crate::index::Coding;
 /// Zstandard is used only if the header names it with a weight not below gzip's: clients that send `*` may not support
 /// it.
 pub fn preferred(headers: &HeaderMap) -> Coding {
+    let Weights { gzip, zstd, identity } = weights(headers);
+    let compressed = if zstd > 0 && zstd >= gzip { (Coding::Zstd, zstd) } else { (Coding::Gzip, gzip) };
+    match compressed {
+        (coding, weight) if weight > 0 && weight >= identity => coding,
+        _ => Coding::Identity,
+    }
+}
+
+/// Whether the answer to a request with these headers may be gzip, if there is no other coding.
+pub fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let Weights { gzip, identity, .. } = weights(headers);
+    gzip > 0 && gzip >= identity
+}
+
+/// The weights of codings, 0 for those that the header does not accept.
+struct Weights {
+    gzip: u16,
+    zstd: u16,
+    identity: u16,
+}
+
+fn weights(headers: &HeaderMap) -> Weights {
     let (mut gzip, mut zstd, mut identity, mut any) = (None, None, None, None);
     let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     for item in values.flat_map(|value| value.split(',')) {
@@ -25,12 +47,7 @@ pub fn preferred(headers: &HeaderMap) -> Coding {
             _ => {}
         }
     }
-    let (gzip, zstd) = (gzip.or(any).unwrap_or(0), zstd.unwrap_or(0));
-    let compressed = if zstd > 0 && zstd >= gzip { (Coding::Zstd, zstd) } else { (Coding::Gzip, gzip) };
-    match compressed {
-        (coding, weight) if weight > 0 && weight >= identity.unwrap_or(0) => coding,
-        _ => Coding::Identity,
-    }
+    Weights { gzip: gzip.or(any).unwrap_or(0), zstd: zstd.unwrap_or(0), identity: identity.unwrap_or(0) }
 }
 
 /// The weight in thousandths: 1000 if there is none, `None` if it is invalid.

@@ -1,6 +1,6 @@
 //! The index over HTTP, by both of cargo's protocols. Both read the same head of one repository, so they always agree.
 
-mod accept_encoding;
+pub(super) mod accept_encoding;
 mod blocking;
 pub mod git;
 pub mod misplaced;

@@ -5,6 +5,7 @@
 use super::limits::status_streams;
 
 pub(super) mod denials;
+pub(super) mod docs;
 pub(super) mod downloads;
 pub(super) mod publishes;
 pub(super) mod reason;
@@ -15,6 +16,7 @@ pub fn describe() {
     requests::describe();
     publishes::describe();
     denials::describe();
+    docs::describe();
     downloads::describe();
     status_streams::describe();
 }

@@ -83,7 +83,8 @@ pub fn of_change(refusal: &ChangeRefusal) -> &'static str {
         Refused::UnknownCrate(_)
         | Refused::UnknownVersion { .. }
         | Refused::Deleted { .. }
-        | Refused::DeletedCrate { .. } => "not_found",
+        | Refused::DeletedCrate { .. }
+        | Refused::Docs(_) => "not_found",
         Refused::UnknownUser(_) | Refused::UnknownTeam(_) => "not_found",
         Refused::NotOwner { .. }
         | Refused::TeamMember { .. }

@@ -23,7 +23,12 @@ use crate::web::{ApiError, App, ClientAddress, RequestId};
 const OPEN: [&str; 5] = ["/", "/me", "/sign-in", "/robots.txt", "/opensearch.xml"];
 
 fn is_open(path: &str) -> bool {
-    OPEN.contains(&path) || path.starts_with("/sign-in/") || path.starts_with("/email/")
+    OPEN.contains(&path) || path.starts_with("/sign-in/") || path.starts_with("/email/") || is_granted(path)
+}
+
+/// Whether the path itself has the permission to read, which is checked where the documentation is.
+fn is_granted(path: &str) -> bool {
+    path.starts_with("/docs/~")
 }
 
 /// Handles a request for a page.

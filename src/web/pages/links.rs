@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-use crate::package::link_segment;
-use crate::web::base_path;
+use crate::package::{CrateName, Version, link_segment};
+use crate::web::{base_path, docs};
 
 /// Builds links. Values are encoded, so that none can lead elsewhere.
 #[derive(Clone, Debug)]
@@ -63,6 +63,11 @@ impl Links {
     /// The same in the form of OSV.
     pub fn osv(&self, id: &str, upstream: &str) -> String {
         self.to(&format!("/api/v1/advisories/{}{}", segment(&id), of_upstream(upstream)))
+    }
+
+    /// The documentation of a version.
+    pub fn docs(&self, name: &CrateName, num: &Version) -> String {
+        docs::url(self.base(), name, num)
     }
 
     /// The page of a webhook.

@@ -88,6 +88,7 @@ pub(super) fn router(app: App) -> Router {
         .route("/opensearch.xml", get(machines::open_search))
         .route("/robots.txt", get(machines::robots))
         .route("/sitemap.xml", get(machines::sitemap))
+        .route("/docs/{*path}", get(super::docs::show))
         .merge(sign_in::router())
         .merge(status::router())
         .merge(source::router())

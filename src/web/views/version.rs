@@ -13,7 +13,7 @@ use crate::database::catalog::version_actions::VersionAction;
 use crate::database::catalog::version_details::CountedVersion;
 use crate::package::characters::harmless;
 use crate::package::line_counts::LineCounts;
-use crate::web::base_path;
+use crate::web::{base_path, docs};
 
 /// A version of a crate.
 #[derive(Serialize, ToSchema)]
@@ -63,6 +63,9 @@ pub struct VersionView {
     description: Option<String>,
     homepage: Option<String>,
     documentation: Option<String>,
+    /// Where its documentation is in this registry; null if none was uploaded.
+    #[schema(example = "https://crates.example/docs/demo/1.0.0/")]
+    docs_url: Option<String>,
     repository: Option<String>,
     /// Where it comes from, as crates.io says it: `provider` and, of GitHub, `repository`, `run_id` and `sha`, of GitLab
     /// `project_path`, `job_id` and `sha`; null unless a trusted publisher has published it.
@@ -180,7 +183,8 @@ fn features(features: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<Str
 
 impl VersionView {
     pub fn new(counted: CountedVersion, base_url: &str) -> Self {
-        let CountedVersion { row, crate_name, about, published_by, downloads, actions } = counted;
+        let CountedVersion { row, crate_name, about, published_by, downloads, actions, has_docs } = counted;
+        let docs_url = has_docs.then(|| docs::url(base_url, &crate_name, &row.num));
         let path = format!("{}/api/v1/crates/{crate_name}/{}", base_path::of(base_url), row.num);
         let yanked = row.effective_yanked.unwrap_or(false);
         let provenance = row.provenance();
@@ -218,6 +222,7 @@ impl VersionView {
             description: shown(about.description),
             homepage: shown(about.homepage),
             documentation: shown(about.documentation),
+            docs_url,
             repository: shown(about.repository),
             trustpub_data: provenance.as_ref().map(trustpub_data),
             provenance: provenance.map(ProvenanceView::from),

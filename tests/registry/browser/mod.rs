@@ -11,6 +11,7 @@
 
 mod crate_page;
 mod diff;
+mod docs;
 mod driver;
 mod every_page;
 mod keyboard;
@@ -235,6 +236,13 @@ impl Browser {
         let events = entries.iter().map(|entry| serde_json::from_str::<Value>(&entry.message).unwrap());
         let requests = events.filter(|event| event["message"]["method"] == "Network.requestWillBeSent");
         requests.map(|event| event["message"]["params"]["request"]["url"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Signs in by the form, and waits until that has led to a path that begins like this.
+    pub fn sign_in_from(&self, token: &str, beginning: &str) {
+        self.type_into("#token", token);
+        self.click("form:has(#token) button[type=submit]");
+        wait_until(&format!("{beginning}, from {}", self.path()), || self.path().starts_with(beginning));
     }
 
     /// Signs in by the form, and stays where that leads.

@@ -210,6 +210,7 @@ impl TestRegistry {
             download_redirect: None,
             download_log: DownloadLog::default(),
             advisories: None,
+            docs: supercargo::web::DocsSettings::default(),
         };
         change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };

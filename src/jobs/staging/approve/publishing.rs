@@ -23,6 +23,7 @@ use crate::jobs::publish_version::PublishVersion;
 use crate::jobs::request::RequestError;
 use crate::jobs::staging::examine::{Examined, ExaminedVersion};
 use crate::jobs::version_change::VersionChange;
+use crate::jobs::version_docs;
 use crate::jobs::yank::{UnyankVersion, YankVersion};
 use crate::package::{Checksum, CrateName};
 use crate::queue::{Enqueue, EnqueueError, Job, JobId};
@@ -151,6 +152,7 @@ impl Publishing<'_> {
         match change.change {
             Change::Delete => {
                 versions::request_deletion(connection, change.version_id, message.unwrap_or_default())?;
+                version_docs::remove_with_version(connection, change.version_id)?;
                 event(Action::VersionDelete).detail(detail).record(connection, &author)?;
             }
             Change::Yank | Change::Unyank => {

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::budget::Budget;
-pub use self::upload::{CompleteUpload, Upload};
+pub use self::upload::{CompleteUpload, Upload, UploadedFile};
 use super::permits::{Permit, Permits};
 use crate::web::bounds::Bound;
 use crate::web::error::ApiError;

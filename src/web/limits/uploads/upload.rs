@@ -1,11 +1,12 @@
 //! The body of one publish, in memory or in a file.
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{Cursor, Read, Seek, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use rawzip::{FileReader, ReaderAt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
@@ -84,6 +85,56 @@ impl Upload {
         };
         let memory = memory.map_err(ApiError::internal)?;
         Ok(CompleteUpload { content: self.content, length: self.length, _memory: memory, _permit: self.permit })
+    }
+}
+
+impl Upload {
+    /// The body as a file, which needs no memory when it is large.
+    pub fn into_file(self) -> UploadedFile {
+        let content = match self.content {
+            Content::Memory(buffer, share) => FileContent::Memory(buffer.freeze(), share),
+            Content::Disk(file, share) => FileContent::Disk(file, share),
+        };
+        UploadedFile { content, length: self.length, _permit: self.permit }
+    }
+}
+
+/// A body that has arrived completely, and is read piece by piece. It holds its share of memory or disk until it is dropped.
+pub struct UploadedFile {
+    content: FileContent,
+    length: u64,
+    _permit: Permit<i32>,
+}
+
+enum FileContent {
+    Memory(Bytes, #[expect(dead_code, reason = "held until the file is dropped")] Share),
+    Disk(File, #[expect(dead_code, reason = "held until the file is dropped")] Share),
+}
+
+impl UploadedFile {
+    /// In bytes.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Reads it from its beginning.
+    pub fn reader(&self) -> Result<Box<dyn Read + '_>, ApiError> {
+        Ok(match &self.content {
+            FileContent::Memory(content, _) => Box::new(&content[..]),
+            FileContent::Disk(file, _) => {
+                let mut file = file.try_clone().map_err(ApiError::unavailable)?;
+                file.rewind().map_err(ApiError::unavailable)?;
+                Box::new(file)
+            }
+        })
+    }
+
+    /// Reads parts of it.
+    pub fn parts(&self) -> Result<Box<dyn ReaderAt + '_>, ApiError> {
+        Ok(match &self.content {
+            FileContent::Memory(content, _) => Box::new(Cursor::new(&content[..])),
+            FileContent::Disk(file, _) => Box::new(FileReader::from(file.try_clone().map_err(ApiError::unavailable)?)),
+        })
     }
 }
 

@@ -23,7 +23,7 @@ const VERSIONS: usize = 5;
 pub fn section(links: &Links, reading: &Reading, caller: Option<&Caller>) -> Markup {
     html! {
         (about(links, reading))
-        (places(reading))
+        (places(links, reading))
         (owners(links, reading))
         (topics(links, reading))
         (numbers(links, reading))
@@ -113,16 +113,23 @@ fn purl(links: &Links, reading: &Reading) -> String {
     format!("pkg:cargo/{name_of}@{}?repository_url={}", encoded(&num.to_string()), encoded(links.base_url()))
 }
 
-/// The links of the manifest. Only those with https are links for sure; others say what they are.
-fn places(reading: &Reading) -> Markup {
-    let about = &reading.found.version.about;
+/// The documentation here, and the links of the manifest. Only those with https are links for sure; others say what they are.
+fn places(links: &Links, reading: &Reading) -> Markup {
+    let (version, name_of) = (&reading.found.version, &reading.found.krate.row.name);
+    let about = &version.about;
     let places =
         [("Homepage", &about.homepage), ("Documentation", &about.documentation), ("Repository", &about.repository)];
     html! {
-        @if places.iter().any(|(_, place)| place.is_some()) {
+        @if version.has_docs || places.iter().any(|(_, place)| place.is_some()) {
             section aria-labelledby="links" {
                 h2 id="links" { "Links" }
                 ul {
+                    @if version.has_docs {
+                        li {
+                            a href=(links.docs(name_of, &version.row.num)) { "Documentation of " (version.row.num) }
+                            @if version.row.effective_yanked == Some(true) { " " span class="tag bad" { "yanked" } }
+                        }
+                    }
                     @for (title, place) in places {
                         @if let Some(place) = place { li { (link(title, place)) } }
                     }

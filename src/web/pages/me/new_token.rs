@@ -20,7 +20,7 @@ use crate::web::pages::sign_in::{again, sent};
 use crate::web::{ApiError, own_tokens};
 
 /// The scopes, with what they are for.
-const SCOPES: [(Scope, &str); 10] = [
+const SCOPES: [(Scope, &str); 11] = [
     (Scope::PublishNew, "publish new crates"),
     (Scope::PublishUpdate, "publish new versions"),
     (Scope::Yank, "yank and unyank"),
@@ -29,6 +29,7 @@ const SCOPES: [(Scope, &str); 10] = [
     (Scope::StageUpdate, "stage new versions in release sets"),
     (Scope::Approve, "approve and reject release sets"),
     (Scope::TrustedPublishing, "say which CI systems publish"),
+    (Scope::PublishDocs, "upload documentation"),
     (Scope::Administer, "change users, teams and names by the API"),
     (Scope::Read, "only read"),
 ];

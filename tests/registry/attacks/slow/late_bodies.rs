@@ -108,6 +108,13 @@ impl Attacker {
             "PUT /api/v1/crates/{crate}/{version}/unyank" => {
                 call(format!("/crates/{krate}/1.0.0/unyank"), None, &of_crate, Some(&admin))
             }
+            "PUT /api/v1/crates/{crate}/{version}/docs" => {
+                let zip = crate::docs::zip(&[("any/index.html", b"late")]);
+                call(format!("/crates/{krate}/1.0.0/docs"), Some(zip), "", Some(&admin))
+            }
+            "DELETE /api/v1/crates/{crate}/{version}/docs" => {
+                call(format!("/crates/{krate}/1.0.0/docs"), None, &of_crate, Some(&admin))
+            }
             "PUT /api/v1/me/tokens" => {
                 let wanted = json!({ "api_token": { "name": "one more" } }).to_string();
                 call("/me/tokens".to_owned(), Some(wanted.into_bytes()), "", None)

@@ -1,0 +1,168 @@
+//! The paths of files in an archive.
+
+use std::collections::{HashMap, HashSet};
+
+use icu_casemap::CaseMapper;
+use icu_normalizer::DecomposingNormalizer;
+
+use super::refusal::Refusal;
+
+/// The longest path, in bytes.
+const MAX_PATH: usize = 1024;
+/// The longest name within a path, in bytes: what file systems take.
+const MAX_NAME: usize = 255;
+
+/// The path of a file or a directory; that of a directory ends with a slash.
+pub(super) fn checked(raw: &[u8]) -> Result<&str, Refusal> {
+    let shown = || String::from_utf8_lossy(raw).chars().take(200).collect::<String>();
+    let wrong = |problem| Refusal::Name(shown(), problem);
+    let path = std::str::from_utf8(raw).map_err(|_| wrong("is not UTF-8"))?;
+    let inner = path.strip_suffix('/').unwrap_or(path);
+    if path.len() > MAX_PATH {
+        return Err(wrong("is longer than 1024 bytes"));
+    }
+    if path.starts_with('/') || has_drive(path) {
+        return Err(wrong("is absolute"));
+    }
+    if path.contains('\\') {
+        return Err(wrong("has a backslash"));
+    }
+    if path.chars().any(is_hidden) {
+        return Err(wrong("has a control character"));
+    }
+    for name in inner.split('/') {
+        match name {
+            "" => return Err(wrong("has an empty name")),
+            "." | ".." => return Err(wrong("leads out of its directory")),
+            name if name.len() > MAX_NAME => return Err(wrong("has a name longer than 255 bytes")),
+            _ => {}
+        }
+    }
+    Ok(path)
+}
+
+fn has_drive(path: &str) -> bool {
+    matches!(path.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic())
+}
+
+/// Controls, and what changes the direction of a text.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The names that were seen, to find two that are one for file systems that ignore case or normalize.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The files, by their folded paths.
+    files: HashMap<String, String>,
+    /// The directories that have files, folded, and as they were spelled first.
+    directories: HashMap<String, String>,
+    /// Directories that were noted already, as they are spelled.
+    noted: HashSet<String>,
+}
+
+impl Seen {
+    /// Notes the path of a file.
+    pub fn add(&mut self, path: &str) -> Result<(), Refusal> {
+        let folded = fold(path);
+        if let Some(directory) = self.directories.get(&folded) {
+            return Err(match directory == path {
+                true => Refusal::FileAndDirectory(path.to_owned()),
+                false => Refusal::OneName(directory.clone(), path.to_owned()),
+            });
+        }
+        if let Some((parent, _)) = path.rsplit_once('/') {
+            self.add_directory(parent)?;
+        }
+        match self.files.insert(folded, path.to_owned()) {
+            None => Ok(()),
+            Some(other) if other == path => Err(Refusal::Twice(other)),
+            Some(other) => Err(Refusal::OneName(other, path.to_owned())),
+        }
+    }
+
+    /// Notes the directories of a path, without a slash at its end.
+    pub fn add_directory(&mut self, path: &str) -> Result<(), Refusal> {
+        if self.noted.contains(path) {
+            return Ok(());
+        }
+        if let Some((parent, _)) = path.rsplit_once('/') {
+            self.add_directory(parent)?;
+        }
+        let folded = fold(path);
+        if let Some(file) = self.files.get(&folded) {
+            return Err(match file == path {
+                true => Refusal::FileAndDirectory(path.to_owned()),
+                false => Refusal::OneName(file.clone(), path.to_owned()),
+            });
+        }
+        if let Some(other) = self.directories.get(&folded) {
+            return Err(Refusal::OneName(other.clone(), path.to_owned()));
+        }
+        self.directories.insert(folded, path.to_owned());
+        self.noted.insert(path.to_owned());
+        Ok(())
+    }
+}
+
+/// A path as file systems compare it that ignore case and normalize.
+fn fold(path: &str) -> String {
+    if path.is_ascii() {
+        return path.to_ascii_lowercase();
+    }
+    let normalizer = DecomposingNormalizer::new_nfd();
+    let folded = CaseMapper::new().fold_string(&normalizer.normalize(path)).into_owned();
+    normalizer.normalize(&folded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_leads_elsewhere_or_cannot_be_seen_is_refused() {
+        for good in ["a", "demo/index.html", "demo/", "a b/größe.html", "a:b", "..a/b..", ".nojekyll"] {
+            assert_eq!(checked(good.as_bytes()), Ok(good));
+        }
+        let long = "a/".repeat(513);
+        let name = "n".repeat(256);
+        for wrong in [
+            "",
+            "/",
+            "/a",
+            "a//b",
+            "../a",
+            "a/../b",
+            "a/..",
+            "./a",
+            "a\\b",
+            "C:/a",
+            "a\0b",
+            "a\nb",
+            "a\u{202e}b",
+            &long,
+            &name,
+        ] {
+            assert!(matches!(checked(wrong.as_bytes()), Err(Refusal::Name(..))), "{wrong:?}");
+        }
+        assert!(checked(b"a\xff").is_err());
+    }
+
+    #[test]
+    fn two_paths_that_some_file_system_takes_for_one_are_refused() {
+        let of = |paths: &[&str]| {
+            let mut seen = Seen::default();
+            paths.iter().try_for_each(|path| seen.add(path))
+        };
+        assert_eq!(of(&["a/b", "a/c", "b/b", "a/b.c"]), Ok(()));
+        assert_eq!(of(&["a/b", "a/b"]), Err(Refusal::Twice("a/b".to_owned())));
+        assert_eq!(of(&["a/b", "a/B"]), Err(Refusal::OneName("a/b".to_owned(), "a/B".to_owned())));
+        assert_eq!(of(&["a", "a/b"]), Err(Refusal::FileAndDirectory("a".to_owned())));
+        assert_eq!(of(&["a/b", "a"]), Err(Refusal::FileAndDirectory("a".to_owned())));
+        for pair in [["Ä", "a\u{308}"], ["straße", "STRASSE"], ["a/b", "A/c"], ["A", "a/b"], ["a/b", "A"], ["ſ", "s"]]
+        {
+            assert!(matches!(of(&pair), Err(Refusal::OneName(..))), "{pair:?}");
+        }
+    }
+}
