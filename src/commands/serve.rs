@@ -166,7 +166,7 @@ struct Serving {
     counting: Counting,
     logging: Logging,
     working: Workers,
-    exporting: Option<MetricsExport>,
+    metrics_export: Option<MetricsExport>,
     pool: Pool,
 }
 
@@ -180,7 +180,7 @@ impl Serving {
         certificate: Option<&Certificate>,
     ) -> Result<Self, CommandError> {
         let metrics = metrics::install(&shared.pool, Resources::of(storage, &shared.crate_store, certificate))?;
-        let exporting = MetricsExport::start(&options.work.otlp, &metrics)?;
+        let metrics_export = MetricsExport::start(&options.work.otlp, &metrics)?;
         let connections = Connections::of(options);
         let settings = settings(options, storage, &place, &connections, &listeners.requests)?;
         let takes_jobs = (!options.no_worker).then_some(&options.work);
@@ -225,7 +225,7 @@ impl Serving {
             counting,
             logging,
             working,
-            exporting,
+            metrics_export,
             pool,
         })
     }
@@ -242,8 +242,8 @@ impl Serving {
         self.working.stop();
         let left = until.saturating_duration_since(Instant::now()).max(LAST_SCRAPE.min(grace));
         let measured = self.metrics.map_or(Ok(()), |server| server.stop(left));
-        if let Some(exporting) = self.exporting {
-            exporting.close();
+        if let Some(metrics_export) = self.metrics_export {
+            metrics_export.close();
         }
         self.pool.close();
         served.and(said).and(measured)

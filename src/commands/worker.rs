@@ -41,7 +41,8 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
         None if options.work.otlp.settings().0.is_none() => None,
         _ => Some(metrics::install(&pool, resources)?),
     };
-    let exporting = installed.as_ref().map(|metrics| MetricsExport::start(&options.work.otlp, metrics)).transpose()?;
+    let metrics_export =
+        installed.as_ref().map(|metrics| MetricsExport::start(&options.work.otlp, metrics)).transpose()?;
     let measuring = match (metrics_listener, installed) {
         (Some(listener), Some(metrics)) => Some(metrics::serve(listener, metrics, health.clone())?),
         _ => None,
@@ -65,8 +66,8 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     signals.exit_at_the_next()?;
     working.stop();
     let measured = measuring.map_or(Ok(()), |server| server.stop(GRACE));
-    if let Some(exporting) = exporting.flatten() {
-        exporting.close();
+    if let Some(metrics_export) = metrics_export.flatten() {
+        metrics_export.close();
     }
     storage.close().and(measured)
 }
