@@ -1,7 +1,9 @@
 //! What a collector receives, decoded with OpenTelemetry's own types.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
+use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
@@ -58,9 +60,18 @@ pub fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     attributes.iter().map(|attribute| (attribute.key.clone(), value(attribute))).collect()
 }
 
+/// The body of a request, unpacked.
+fn body(request: &Recorded) -> Vec<u8> {
+    let Some(encoding) = request.find("content-encoding") else { return request.body.clone() };
+    assert_eq!(encoding, "gzip");
+    let mut unpacked = Vec::new();
+    GzDecoder::new(&*request.body).read_to_end(&mut unpacked).unwrap();
+    unpacked
+}
+
 pub fn spans_of(request: &Recorded) -> Vec<Received> {
     assert_eq!(request.header("content-type"), "application/x-protobuf");
-    let message = ExportTraceServiceRequest::decode(&*request.body).unwrap();
+    let message = ExportTraceServiceRequest::decode(&*body(request)).unwrap();
     let mut spans = Vec::new();
     for of_process in message.resource_spans {
         let resource = texts(&of_process.resource.unwrap().attributes);

@@ -95,6 +95,17 @@ fn spans_that_wait_are_sent_at_the_end() {
 }
 
 #[test]
+fn requests_are_compressed_on_demand() {
+    let collector = Recorder::start();
+    let mut served = exporting(&collector.url, &[], &[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]);
+    let token = served.token("ann");
+    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+    served.stop();
+    wait_for_spans(&collector, "job publish_version", 1);
+    assert!(collector.all().iter().all(|sent| sent.header("content-encoding") == "gzip"));
+}
+
+#[test]
 fn variables_that_cannot_be_used_are_warned_of_and_the_registry_starts() {
     let variables = [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:a-secret@x")];
     let mut served = Served::stopped().logging("warn");
