@@ -75,7 +75,7 @@ pub fn examine(
     }
     let files: Vec<File> = entries.into_iter().map(|entry| entry.file).collect();
     let place = place::find(&files, wanted, is_exact)?;
-    Ok(Contents { files: files.len(), unpacked, index: Index::new(place, files) })
+    Ok(Contents { files: files.len(), unpacked, index: Index::new((place.prefix, place.directory), files) })
 }
 
 fn no_zip(error: rawzip::Error) -> ExamineError {
