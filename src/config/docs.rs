@@ -4,21 +4,21 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::serve::base_url;
+use super::base_url::base_url;
 use crate::docs_archive::Limits;
 use crate::package::{CrateName, Version};
 
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Documentation")]
 pub struct DocsOptions {
-    /// URL of a host name of its own for uploaded documentation [default: /docs/ of the registry, in a sandbox]
+    /// URL of a host of its own for uploaded documentation [default: /docs/ of the registry]
     ///
     /// The host name leads to this registry as well, and must be another one than that of the registry, so that scripts
     /// in documentation have nothing to do with who has signed in. It must have no path.
-    #[arg(long, env = "SUPERCARGO_DOCS_URL", value_name = "URL", value_parser = host_url)]
+    #[arg(long, hide = true, env = "SUPERCARGO_DOCS_URL", value_name = "URL", value_parser = host_url)]
     pub docs_url: Option<String>,
     /// Maximum size of a zip with documentation, in bytes
-    #[arg(long, env = "SUPERCARGO_MAX_DOCS_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_archive, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, hide = true, env = "SUPERCARGO_MAX_DOCS_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_archive, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_docs_size: u64,
     /// Maximum number of files in a zip with documentation
     #[arg(long, hide = true, env = "SUPERCARGO_MAX_DOCS_FILES", value_name = "COUNT", default_value_t = Limits::default().max_files)]
@@ -130,6 +130,11 @@ pub fn token_in_environment(registry: Option<&str>) -> Option<String> {
 /// The index of a registry in the environment, as cargo reads it.
 pub fn index_in_environment(registry: &str) -> Option<String> {
     variable(&of_registry(registry, "INDEX"))
+}
+
+/// The directory in which the command was called.
+pub fn here() -> std::io::Result<PathBuf> {
+    std::env::current_dir()
 }
 
 /// The program by which cargo is called.

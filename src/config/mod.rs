@@ -48,6 +48,7 @@ mod webhook;
 pub mod with;
 pub mod work;
 
+mod base_url;
 mod crate_or_version;
 mod download_log;
 mod download_redirect;
@@ -77,8 +78,8 @@ pub use crate_or_version::CrateOrVersion;
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use database::{DatabaseCommand, DatabaseUpgradeOptions};
 pub use docs::{
-    DocsCommand, DocsDeleteOptions, DocsOptions, DocsPushOptions, RemoteOptions, cargo_program, index_in_environment,
-    token_in_environment, url_in_environment,
+    DocsCommand, DocsDeleteOptions, DocsOptions, DocsPushOptions, RemoteOptions, cargo_program, here,
+    index_in_environment, token_in_environment, url_in_environment,
 };
 pub use download_log::DownloadLogOptions;
 pub use download_redirect::{DownloadRedirectOptions, Redirect};

@@ -17,6 +17,9 @@ const PIECE: usize = 64 * 1024;
 /// The longest name and extra fields of one header, in bytes.
 const HEADER: usize = 128 * 1024;
 
+/// What an archive begins with. Crate files begin with something else, so that no file of the store is both.
+const LOCAL_HEADER: [u8; 4] = *b"PK\x03\x04";
+
 /// What an archive has.
 #[derive(Clone, Debug)]
 pub struct Contents {
@@ -60,9 +63,14 @@ pub fn examine(
     if end != size {
         return Err(Refusal::DataBehind(size.saturating_sub(end)).into());
     }
-    let mut entries = directory(&archive, limits, &mut buffer)?;
-    if let Some(first) = entries.iter().map(|entry| entry.header).min().filter(|first| *first > 0) {
+    let (mut entries, first) = directory(&archive, limits, &mut buffer)?;
+    if first > 0 {
         return Err(Refusal::DataBefore(first).into());
+    }
+    let mut begin = [0; LOCAL_HEADER.len()];
+    content.read_exact_at(&mut begin, 0)?;
+    if begin != LOCAL_HEADER {
+        return Err(Refusal::NoZip("it begins with something else".to_owned()).into());
     }
     check_places(&archive, &mut entries)?;
     entries.sort_by(|one, other| one.file.path.cmp(&other.file.path));
@@ -75,7 +83,7 @@ pub fn examine(
     }
     let files: Vec<File> = entries.into_iter().map(|entry| entry.file).collect();
     let place = place::find(&files, wanted, is_exact)?;
-    Ok(Contents { files: files.len(), unpacked, index: Index::new(place, files) })
+    Ok(Contents { files: files.len(), unpacked, index: Index::new((place.prefix, place.directory), files) })
 }
 
 fn no_zip(error: rawzip::Error) -> ExamineError {
@@ -84,20 +92,23 @@ fn no_zip(error: rawzip::Error) -> ExamineError {
 
 type Archive<'a> = ZipArchive<&'a dyn ReaderAt>;
 
-/// The files of the archive's directory, each checked by itself, within the limits that the directory claims.
-fn directory(archive: &Archive<'_>, limits: &Limits, buffer: &mut [u8]) -> Result<Vec<Entry>, ExamineError> {
+/// The files of the archive's directory, each checked by itself, within the limits that the directory claims; and the place of the
+/// first entry, which may be a directory.
+fn directory(archive: &Archive<'_>, limits: &Limits, buffer: &mut [u8]) -> Result<(Vec<Entry>, u64), ExamineError> {
     let said = archive.entries_hint();
     // Directories count as well, until it is known what they are.
     if said > 2 * limits.max_files as u64 {
         return Err(Refusal::TooManyFiles(limits.max_files).into());
     }
     let (mut entries, mut seen, mut found, mut unpacked) = (Vec::new(), Seen::default(), 0, 0_u64);
+    let mut first = u64::MAX;
     let mut records = archive.entries(buffer);
     while let Some(record) = records.next_entry().map_err(no_zip)? {
         found += 1;
         if found > said {
             return Err(Refusal::WrongCount { said, found }.into());
         }
+        first = first.min(record.local_header_offset());
         let path = names::checked(record.file_path().as_bytes())?;
         let name = || path.to_owned();
         if record.mode().is_symlink() {
@@ -141,7 +152,7 @@ fn directory(archive: &Archive<'_>, limits: &Limits, buffer: &mut [u8]) -> Resul
     if found != said {
         return Err(Refusal::WrongCount { said, found }.into());
     }
-    Ok(entries)
+    Ok((entries, if found > 0 { first } else { 0 }))
 }
 
 /// Finds the place of each file's content, and refuses files that share bytes with another one or with the directory.
@@ -257,6 +268,16 @@ mod tests {
         let mut inflated = Vec::new();
         DeflateDecoder::new(deflated).read_to_end(&mut inflated).unwrap();
         assert!(is_deflated && inflated == long());
+    }
+
+    #[test]
+    fn directories_may_have_entries_of_their_own() {
+        let archive = archive(&[("demo/", b""), ("demo/inner/", b""), ("demo/index.html", b"small")]);
+        let contents = examined(&archive, &Limits::default()).unwrap();
+        assert!(contents.files == 1 && contents.index.find("demo/index.html").is_some());
+        let mut other = archive.clone();
+        other[..4].copy_from_slice(b"\x1f\x8b\x08\x00");
+        assert!(refused(&other).contains("begins with something else"));
     }
 
     #[test]

@@ -4,8 +4,6 @@ use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
-use super::place::Place;
-
 /// The level of compression: an index of ten thousand files takes some milliseconds.
 const LEVEL: i32 = 6;
 /// The largest index that is read, in bytes of JSON: far more than the largest number of files has.
@@ -53,9 +51,9 @@ pub struct Index {
 pub struct IndexError(String);
 
 impl Index {
-    /// The index of files that are sorted by path.
-    pub(super) fn new(place: Place, files: Vec<File>) -> Self {
-        Self { prefix: place.prefix.into(), directory: place.directory.into(), files }
+    /// The index of files that are sorted by path, with what their paths begin with, and the directory of the crate below that.
+    pub(super) fn new((prefix, directory): (String, String), files: Vec<File>) -> Self {
+        Self { prefix: prefix.into(), directory: directory.into(), files }
     }
 
     /// The directory of the crate.
@@ -102,13 +100,12 @@ mod tests {
     use super::*;
 
     fn index(prefix: &str) -> Index {
-        let place = Place { prefix: prefix.to_owned(), directory: "demo".to_owned() };
         let mut files: Vec<File> = ["demo/index.html", "a.js", "demo/a.html"]
             .iter()
             .map(|path| File::stored(&format!("{prefix}{path}"), 7, 9))
             .collect();
         files.sort_by(|one, other| one.path.cmp(&other.path));
-        Index::new(place, files)
+        Index::new((prefix.to_owned(), "demo".to_owned()), files)
     }
 
     #[test]

@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn a_path_that_leads_elsewhere_or_cannot_be_seen_is_refused() {
-        for good in ["a", "demo/index.html", "demo/", "a b/größe.html", "a:b", "..a/b..", ".nojekyll"] {
-            assert_eq!(checked(good.as_bytes()), Ok(good));
+        for usual in ["a", "demo/index.html", "demo/", "a b/größe.html", "ab:c", "..a/b..", ".nojekyll"] {
+            assert_eq!(checked(usual.as_bytes()), Ok(usual));
         }
         let long = "a/".repeat(513);
         let name = "n".repeat(256);

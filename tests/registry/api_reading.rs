@@ -257,6 +257,7 @@ fn a_version_is_shown_with_the_metadata_of_its_manifest() {
         "description": "Serves pages",
         "homepage": "https://example.org",
         "documentation": null,
+        "docs_url": null,
         "repository": null,
         "trustpub_data": null,
         "provenance": null,

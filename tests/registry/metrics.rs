@@ -95,6 +95,7 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
         "supercargo_http_requests_total",
         "supercargo_publish_seconds",
         "supercargo_publish_refusals_total",
+        "supercargo_docs_upload_refusals_total",
         "supercargo_job_",
         "supercargo_hung_workers",
         "supercargo_sweep_",

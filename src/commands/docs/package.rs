@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use crate::config::cargo_program;
+use crate::config::{cargo_program, here};
 use crate::package::characters::plain;
 use crate::package::{CrateName, Version};
 use crate::process::CommandError;
@@ -63,7 +63,7 @@ impl Package {
         }
         let metadata: Metadata = serde_json::from_slice(&output.stdout)
             .map_err(|error| CommandError::while_doing("cannot read what `cargo metadata` says", error))?;
-        chosen(metadata, name, &std::env::current_dir()?)
+        chosen(metadata, name, &here()?)
     }
 
     /// The registry in which it is published, if that is only one.

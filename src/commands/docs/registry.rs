@@ -11,7 +11,7 @@ use ureq::http::Response;
 use ureq::{Body, SendBody};
 use url::Url;
 
-use crate::config::{RemoteOptions, credential, index_in_environment, token_in_environment, url_in_environment};
+use crate::config::{RemoteOptions, credential, here, index_in_environment, token_in_environment, url_in_environment};
 use crate::credential::client::{Client, tls_config};
 use crate::oidc::http::is_safe;
 use crate::package::characters::plain;
@@ -167,7 +167,7 @@ fn in_files(
     value: impl Fn(Named) -> Option<String>,
 ) -> Result<Option<String>, CommandError> {
     let home = credential::cargo_home().map_err(CommandError::new)?;
-    let here = std::env::current_dir()?;
+    let here = here()?;
     let near = here.ancestors().map(|directory| directory.join(".cargo"));
     for directory in near.chain([home]) {
         let Some(file) = files.iter().map(|file| directory.join(file)).find(|file| file.is_file()) else { continue };

@@ -20,6 +20,7 @@ use crate::jobs::version_docs::{self, StoredArchive, Uploaded};
 use crate::jobs::{RequestError, unused_files};
 use crate::package::checksum::Digest;
 use crate::package::{Checksum, CrateName, Version};
+use crate::web::docs::url;
 use crate::web::extract::auth::{self, Authenticated};
 use crate::web::extract::body::Arriving;
 use crate::web::extract::path::{ApiPath, VersionPath, crate_and_version};
@@ -27,7 +28,7 @@ use crate::web::extract::query::QueryParameters;
 use crate::web::limits::uploads::UploadedFile;
 use crate::web::measures::docs as measures;
 use crate::web::views::{AnyError, Errors};
-use crate::web::{ApiError, App, docs};
+use crate::web::{ApiError, App};
 
 /// How often an archive is stored again that others remove meanwhile.
 const TRIES: usize = 5;
@@ -142,6 +143,7 @@ async fn accept_request(
 ) -> Result<(UploadedDocs, u64), ApiError> {
     let (parts, body) = request.into_parts();
     let caller = auth::authenticate(app, &parts).await?;
+    let body = arriving(app, &parts, body)?;
     let (name, num) = crate_and_version(name, num)?;
     caller.may(Scope::PublishDocs, &name)?;
     let directory = query.get("directory").map(|directory| checked(directory).map(str::to_owned)).transpose()?;
@@ -152,7 +154,8 @@ async fn accept_request(
             version_docs::check(connection, (&name, &num), &sender).map(|own| (own, num))
         })
         .await?;
-    let file = receive(app, &caller, &parts, body).await?;
+    // Small ones are in memory, and others in a file without a name, which ends with the process.
+    let file = app.settings.uploads.receive((caller.user.id, &caller.user.login), body).await?.into_file();
     app.blocking(move |app| accept(app, &caller, (&name, &num), directory.as_deref(), &file)).await
 }
 
@@ -166,14 +169,13 @@ fn checked(directory: &str) -> Result<&str, ApiError> {
     })
 }
 
-/// Receives the zip, in memory if it is small and otherwise in a file without a name, which ends with the process.
-async fn receive(app: &App, caller: &Caller, parts: &Parts, body: Body) -> Result<UploadedFile, ApiError> {
+/// The zip as it arrives, unless it is announced as too large.
+fn arriving(app: &App, parts: &Parts, body: Body) -> Result<Arriving, ApiError> {
     let limit = app.settings.docs.limits.max_archive;
     let allowed = format!(
         "{limit} for documentation. Leave out other crates (`cargo doc --no-deps`), or ask the operator for a larger `--max-docs-size`"
     );
-    let body = Arriving::new(parts, body, usize::try_from(limit).unwrap_or(usize::MAX), allowed)?;
-    Ok(app.settings.uploads.receive((caller.user.id, &caller.user.login), body).await?.into_file())
+    Arriving::new(parts, body, usize::try_from(limit).unwrap_or(usize::MAX), allowed)
 }
 
 /// Examines the archive, stores it, and gives it to the version.
@@ -198,7 +200,7 @@ fn accept(
     tracing::info!("crate" = %name, version = %num, size = file.length(), files = contents.files, "accepted documentation");
     let answer = UploadedDocs {
         ok: true,
-        docs_url: docs::url(&app.settings.base_url, &name, &num),
+        docs_url: url(&app.settings.base_url, &name, &num),
         files: contents.files,
         unpacked_size: contents.unpacked,
         checksum: checksum.to_string(),

@@ -3,7 +3,8 @@
 use std::fmt::Display;
 
 use crate::package::{CrateName, Version, link_segment};
-use crate::web::{base_path, docs};
+use crate::web::base_path;
+use crate::web::docs::url as docs_url;
 
 /// Builds links. Values are encoded, so that none can lead elsewhere.
 #[derive(Clone, Debug)]
@@ -67,7 +68,7 @@ impl Links {
 
     /// The documentation of a version.
     pub fn docs(&self, name: &CrateName, num: &Version) -> String {
-        docs::url(self.base(), name, num)
+        docs_url(self.base(), name, num)
     }
 
     /// The page of a webhook.

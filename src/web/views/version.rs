@@ -13,7 +13,8 @@ use crate::database::catalog::version_actions::VersionAction;
 use crate::database::catalog::version_details::CountedVersion;
 use crate::package::characters::harmless;
 use crate::package::line_counts::LineCounts;
-use crate::web::{base_path, docs};
+use crate::web::base_path;
+use crate::web::docs::url;
 
 /// A version of a crate.
 #[derive(Serialize, ToSchema)]
@@ -184,7 +185,7 @@ fn features(features: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<Str
 impl VersionView {
     pub fn new(counted: CountedVersion, base_url: &str) -> Self {
         let CountedVersion { row, crate_name, about, published_by, downloads, actions, has_docs } = counted;
-        let docs_url = has_docs.then(|| docs::url(base_url, &crate_name, &row.num));
+        let docs_url = has_docs.then(|| url(base_url, &crate_name, &row.num));
         let path = format!("{}/api/v1/crates/{crate_name}/{}", base_path::of(base_url), row.num);
         let yanked = row.effective_yanked.unwrap_or(false);
         let provenance = row.provenance();

@@ -39,7 +39,8 @@ fn verified(served: &Served, more: &[&str]) -> Value {
 fn large_documentation_is_stored_in_parts_in_s3_read_by_range_and_removed() {
     let server = S3Server::start();
     let arguments = server.arguments();
-    let served = Served::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let served = Served::start(&arguments);
     let content = noise(20_000_000);
     let archive = zip(&[("foo/index.html", b"<p>foo"), ("foo/large.bin", &content)]);
     let answer = with_docs(&served, &archive);
@@ -47,7 +48,7 @@ fn large_documentation_is_stored_in_parts_in_s3_read_by_range_and_removed() {
     assert!(std::fs::read(&object).unwrap() == archive);
     assert_eq!(http::get(&format!("{}/docs/foo/1.0.0/foo/", served.url)).good().text(), "<p>foo");
     assert!(http::get(&format!("{}/docs/foo/1.0.0/foo/large.bin", served.url)).good().body == content);
-    assert_eq!(verified(&served, &[])["differences"], serde_json::json!([]));
+    assert_eq!(verified(&served, &arguments)["differences"], serde_json::json!([]));
     http::delete_as(&format!("{}/api/v1/crates/foo/1.0.0/docs", served.url), &served.token("ann")).good();
     wait_until("the object is removed", || !object.exists());
 }
@@ -105,7 +106,7 @@ fn an_upload_that_is_killed_leaves_nothing_that_is_served() {
         let (sender, body) = (token.clone(), sample("one"));
         // The answer does not come, or comes at the last moment.
         let sent = std::thread::spawn(move || std::panic::catch_unwind(|| http::put_bytes_as(&url, &sender, &body)));
-        served.wait();
+        wait_until("the process has ended", || served.has_ended());
         let _ = sent.join();
         served.start_again_after_death();
         let status = http::get(&format!("{}/docs/foo/1.0.0/foo/", served.url)).status;
