@@ -6,8 +6,8 @@
 //! `&mut`, and the cell rejects it.
 
 use std::cell::RefCell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use diesel::connection::{InstrumentationEvent, SimpleConnection};
@@ -87,21 +87,35 @@ struct Opener {
 struct Opened {
     connection: PgConnection,
     since: Since,
-    /// Whether the server has refused a write as read-only.
-    is_read_only: Arc<AtomicBool>,
+    /// Why its server is to be left.
+    left: Arc<OnceLock<&'static str>>,
+}
+
+/// What an error says of all connections to a server.
+fn reason_to_leave(error: &diesel::result::Error) -> Option<&'static str> {
+    match error {
+        DatabaseError(ReadOnlyTransaction, _) => Some("the database has become read-only"),
+        // Each of the others would cost a request as long.
+        DatabaseError(_, information) if information.message().contains("Connection timed out") => {
+            Some("the database server has vanished")
+        }
+        _ => None,
+    }
 }
 
 impl Opened {
     fn new(mut connection: PgConnection, since: Since) -> Self {
-        let is_read_only = Arc::new(AtomicBool::new(false));
-        let noted = Arc::clone(&is_read_only);
+        let left = Arc::new(OnceLock::new());
+        let noted = Arc::clone(&left);
         connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-            if let InstrumentationEvent::FinishQuery { error: Some(DatabaseError(ReadOnlyTransaction, _)), .. } = event
+            if let InstrumentationEvent::FinishQuery { error: Some(error), .. } = event
+                && let Some(reason) = reason_to_leave(error)
             {
-                noted.store(true, Ordering::SeqCst);
+                // The first reason is kept.
+                let _ = noted.set(reason);
             }
         });
-        Self { connection, since, is_read_only }
+        Self { connection, since, left }
     }
 }
 
@@ -146,8 +160,8 @@ impl ManageConnection for Opener {
     }
 
     fn has_broken(&self, opened: &mut Opened) -> bool {
-        if opened.is_read_only.load(Ordering::SeqCst) {
-            self.primary.became_read_only(opened.since);
+        if let Some(reason) = opened.left.get() {
+            self.primary.leave(opened.since, reason);
             return true;
         }
         std::thread::panicking() || opened.connection.is_broken()

@@ -68,7 +68,7 @@ pub struct Primary {
     known: Mutex<Known>,
     /// The newest timeline; 0 before the first session.
     timeline: AtomicU32,
-    /// Incremented when all sessions so far are to be replaced: their server cannot be written any more.
+    /// Incremented when all sessions so far are to be replaced.
     generation: AtomicU64,
     file: Option<PathBuf>,
     /// Whether the file is written, and not only read.
@@ -164,11 +164,11 @@ impl Primary {
         since.generation == self.generation.load(Ordering::SeqCst) && (since.timeline == 0 || since.timeline >= newest)
     }
 
-    /// Has all sessions so far replaced: one of them refused a write as read-only.
-    pub fn became_read_only(&self, since: Since) {
+    /// Has all sessions of the time of this one replaced, before each of them finds out by itself.
+    pub fn leave(&self, since: Since, why: &str) {
         let (before, after) = (since.generation, since.generation + 1);
         if self.generation.compare_exchange(before, after, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            tracing::warn!("the database has become read-only: its connections are opened again, on the new primary");
+            tracing::warn!("{why}: the connections to the database are opened again");
         }
     }
 
@@ -296,14 +296,14 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_was_opened_before_a_promotion_or_on_a_read_only_server_is_not_current() {
+    fn a_session_that_was_opened_before_a_promotion_or_on_a_server_that_was_left_is_not_current() {
         let primary = Primary::default();
         let since = |timeline, generation| Since { timeline, generation };
         primary.admit(place(7, 2, None)).unwrap();
         assert!(primary.is_current(since(2, 0)) && primary.is_current(since(0, 0)));
         assert!(!primary.is_current(since(1, 0)));
-        primary.became_read_only(since(2, 0));
-        primary.became_read_only(since(2, 0));
+        primary.leave(since(2, 0), "a test");
+        primary.leave(since(2, 0), "a test");
         assert!(!primary.is_current(since(2, 0)) && primary.is_current(since(2, 1)));
     }
 }

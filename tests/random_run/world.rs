@@ -99,7 +99,7 @@ impl World {
     pub fn database_url(&self) -> Option<String> {
         match (&self.cluster, &self.pair) {
             (Some(cluster), _) => Some(cluster.url()),
-            (None, Some(_)) => self.external_url.clone(),
+            (None, Some(pair)) => Some(pair.lock().unwrap().primary.url()),
             (None, None) => embedded::attach(&self.data_dir()).ok().flatten(),
         }
     }

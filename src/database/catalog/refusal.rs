@@ -146,11 +146,17 @@ pub enum ChangeRefusal {
     )]
     LostCrate(CrateName),
     #[error(
-        "`{name}@{num}` is in the index of this registry, with the checksum {in_index}, and not in its database, which has lost its \
-         latest changes: publish the same crate file again (this one has {given}), publish another number, or ask the \
-         registry's operator to restore it with `supercargo verify --repair`"
+        "`{name}@{num}` is in the index of this registry, with the checksum {}, and not in its database, which has lost its latest \
+         changes: publish the same crate file again (this one has {}), publish another number, or ask the registry's \
+         operator to restore it with `supercargo verify --repair`",
+        .checksums[0], .checksums[1]
     )]
-    LostVersion { name: CrateName, num: Version, in_index: Checksum, given: Checksum },
+    LostVersion {
+        name: CrateName,
+        num: Version,
+        /// That in the index, and that of the refused file.
+        checksums: Box<[Checksum; 2]>,
+    },
     #[error("{}", duplicate(.name, .given, .existing))]
     Duplicate { name: CrateName, given: Version, existing: Box<VersionStatus> },
     #[error(

@@ -1,6 +1,6 @@
 //! Lines that stay when a crate's file is rendered from its rows.
 
-use super::{is_same, lines};
+use super::lines::{is_same, lines};
 use crate::database::catalog::versions::DesiredLine;
 use crate::package::CrateName;
 

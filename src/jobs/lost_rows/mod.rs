@@ -3,24 +3,8 @@
 //! Until then their lines stay in the index, and nothing else is published in their places.
 
 mod kept_lines;
+mod lines;
 mod taken_places;
 
 pub(in crate::jobs) use kept_lines::append;
 pub use taken_places::TakenPlaces;
-
-use crate::index::shown::ShownVersion;
-use crate::package::Version;
-
-/// The lines of an index file that cargo can read, with their versions.
-fn lines(content: &[u8]) -> impl Iterator<Item = (&[u8], Version)> {
-    content.split(|&byte| byte == b'\n').filter_map(|line| Some((line, version_in(line)?)))
-}
-
-fn version_in(line: &[u8]) -> Option<Version> {
-    serde_json::from_slice::<ShownVersion>(line).ok()?.vers.parse().ok()
-}
-
-/// Whether two versions are the same for cargo, which ignores the build metadata.
-fn is_same(one: &Version, other: &Version) -> bool {
-    one.without_build() == other.without_build()
-}

@@ -1,6 +1,6 @@
 //! The names and numbers that lost rows have left in the index.
 
-use super::{is_same, lines};
+use super::lines::{is_same, lines};
 use crate::database::catalog::refusal::ChangeRefusal;
 use crate::index::entry::line::IndexLine;
 use crate::index::{Head, Index, IndexError};
@@ -39,8 +39,8 @@ impl<'a> TakenPlaces<'a> {
         let in_index = std::str::from_utf8(line).ok().and_then(|line| IndexLine::parse(line).ok());
         let in_index = in_index.filter(|line| line.checksum != checksum);
         let refused = |line: IndexLine| {
-            let name = name.clone();
-            ChangeRefusal::LostVersion { name, num: line.version, in_index: line.checksum, given: checksum }
+            let (name, checksums) = (name.clone(), Box::new([line.checksum, checksum]));
+            ChangeRefusal::LostVersion { name, num: line.version, checksums }
         };
         Ok(in_index.map(refused))
     }

@@ -91,9 +91,7 @@ impl Pair {
     /// What `--database-url` gets: both servers.
     pub fn url(&self) -> String {
         let (one, other) = (self.primary.port, self.standby.port);
-        format!(
-            "postgresql://registry:{PASSWORD}@127.0.0.1:{one},127.0.0.1:{other}/registry?target_session_attrs=read-write"
-        )
+        format!("postgresql://registry:{PASSWORD}@127.0.0.1:{one},127.0.0.1:{other}/registry")
     }
 
     /// Promotes the standby, which then waits for no other standby.

@@ -70,7 +70,7 @@ fn a_primary_that_becomes_read_only_is_left_at_the_first_refused_write() {
     assert_eq!(refused.unwrap().header("retry-after"), "2");
     // No session is left, and none is opened on a server that cannot be written.
     wait_until("the log", || {
-        registry.log().contains("the database has become read-only: its connections are opened again")
+        registry.log().contains("the database has become read-only: the connections to the database are opened again")
     });
     wait_until("the end of readiness", || ready() == 503);
     assert!(registry.log().contains("failed: session is read-only"), "{}", registry.log());
