@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::CrateStorePlace;
+use super::base_url::base_url;
 use super::durations::pause;
-use super::serve::base_url;
 
 /// The longest time that S3 accepts for a signed URL.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
