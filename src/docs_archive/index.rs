@@ -70,10 +70,6 @@ impl Index {
         self.files.get(place.ok()?)
     }
 
-    pub fn files(&self) -> &[File] {
-        &self.files
-    }
-
     /// The memory that it takes, in bytes, about.
     pub fn weight(&self) -> u64 {
         self.files.iter().map(|file| (size_of::<File>() + file.path.len() + 16) as u64).sum()
