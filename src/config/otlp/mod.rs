@@ -4,7 +4,7 @@ mod variables;
 
 use clap::Args;
 
-use super::serve::base_url;
+use super::base_url::base_url;
 pub use variables::{Headers, MetricSettings, OtlpSettings, Target, TraceSettings};
 
 /// The option of telemetry. Without it, and without OpenTelemetry's own variables, nothing is exported.

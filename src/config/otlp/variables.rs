@@ -11,7 +11,7 @@ use std::time::Duration;
 use opentelemetry_sdk::trace::Sampler;
 use percent_encoding::percent_decode_str;
 
-use crate::config::serve::base_url;
+use crate::config::base_url::base_url;
 
 /// What is exported.
 #[derive(Debug, Clone)]
