@@ -1,4 +1,4 @@
-//! URLs of registries.
+//! URLs of options, to which paths are added.
 
 /// Parses a base URL, without its trailing slash.
 pub(super) fn base_url(text: &str) -> Result<String, String> {

@@ -12,6 +12,7 @@ pub mod admin;
 mod advisories;
 mod advisory;
 pub mod backup;
+mod base_url;
 mod bundle;
 pub mod check;
 pub mod cors;
@@ -48,7 +49,6 @@ mod webhook;
 pub mod with;
 pub mod work;
 
-mod base_url;
 mod crate_or_version;
 mod download_log;
 mod download_redirect;

@@ -13,8 +13,8 @@ use tracing_subscriber::filter::{FilterFn, LevelFilter, filter_fn};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::span_export::Spans;
 use super::spans::Finished;
+use super::waiting::Spans;
 use crate::trace::{Record, STEP};
 
 /// The spans of the log that begin traces.

@@ -7,8 +7,8 @@ use prost::Message;
 use tokio::runtime::{Builder, Runtime};
 
 use super::sender::Sender;
-use super::stop::{Stop, Worker};
-use super::{FLUSH, attributes, points};
+use super::stop::{FLUSH, Stop, Worker};
+use super::{attributes, points};
 use crate::config::{MetricSettings, OtlpOptions, OtlpSettings};
 use crate::process::CommandError;
 use crate::web::metrics::Metrics;

@@ -6,6 +6,7 @@
 mod attributes;
 mod exposition;
 mod layer;
+mod measures;
 mod metrics_export;
 mod points;
 mod queue;
@@ -13,33 +14,17 @@ mod sender;
 mod span_export;
 mod spans;
 mod stop;
-
-use std::time::Duration;
+mod waiting;
 
 pub use layer::TraceLayer;
+pub use measures::describe;
 pub use metrics_export::MetricsExport;
 
 use crate::config::{OtlpOptions, OtlpSettings};
 use crate::process::CommandError;
 use crate::trace;
 use span_export::SpanExport;
-
-/// How long the end of the process waits for the last request of each signal.
-const FLUSH: Duration = Duration::from_secs(2);
-
-/// Spans of this process that were not exported, by reason.
-pub const DROPPED: &str = "supercargo_otlp_spans_dropped_total";
-/// Requests to the collector, by signal and outcome.
-pub const REQUESTS: &str = "supercargo_otlp_requests_total";
-
-/// Registers the help texts.
-pub fn describe() {
-    metrics::describe_counter!(
-        DROPPED,
-        "Spans that were not exported, by reason: queue_full, no_answer, refused or shutdown"
-    );
-    metrics::describe_counter!(REQUESTS, "Requests to the OTLP collector by signal and outcome: accepted or failed");
-}
+use stop::FLUSH;
 
 /// The export of traces of a process, until it is closed.
 pub struct Telemetry(Option<SpanExport>);

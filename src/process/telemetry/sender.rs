@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use ureq::Agent;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
-use super::REQUESTS;
+use super::measures::REQUESTS;
 use crate::config::Target;
 use crate::monitor::http;
 use crate::process::CommandError;

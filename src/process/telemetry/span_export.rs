@@ -1,47 +1,22 @@
 //! The export of spans: a queue, and a thread that sends batches of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
-use super::DROPPED;
 use super::layer::TraceLayer;
-use super::queue::{Push, Queue};
 use super::sender::{Failure, Sender};
 use super::spans::{Finished, request};
 use super::stop::{Stop, Worker};
+use super::waiting::Spans;
 use crate::config::TraceSettings;
 use crate::process::CommandError;
 
 /// Pauses between the attempts to send a batch. After the last one it is dropped.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
-
-/// Spans that have ended and are not sent yet.
-pub(super) struct Spans {
-    queue: Queue<Finished>,
-    has_dropped: AtomicBool,
-}
-
-impl Spans {
-    /// Queues a span, or drops it if there is no space.
-    pub(super) fn add(&self, finished: Finished) {
-        let count = finished.count();
-        if self.queue.push(finished) == Push::Dropped {
-            self.dropped(count, "queue_full");
-        }
-    }
-
-    fn dropped(&self, count: usize, reason: &'static str) {
-        metrics::counter!(DROPPED, "reason" => reason).increment(u64::try_from(count).unwrap_or(u64::MAX));
-        if !self.has_dropped.swap(true, Ordering::Relaxed) {
-            tracing::warn!(reason, "spans were dropped; this is logged once, and {DROPPED} counts them");
-        }
-    }
-}
 
 /// The running export.
 pub(super) struct SpanExport {
@@ -52,8 +27,7 @@ pub(super) struct SpanExport {
 
 impl SpanExport {
     pub(super) fn start(settings: &TraceSettings, resource: Resource) -> Result<Self, CommandError> {
-        let queue = Queue::new(settings.queue, settings.batch);
-        let spans = Arc::new(Spans { queue, has_dropped: AtomicBool::new(false) });
+        let spans = Arc::new(Spans::new(settings.queue, settings.batch));
         let stop = Stop::default();
         let sender = Sender::new("traces", &settings.target)?;
         let mut exporter = Exporter { spans: Arc::clone(&spans), stop: stop.clone(), sender, resource };

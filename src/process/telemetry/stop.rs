@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+/// How long the end of the process waits for the last request of each signal.
+pub(super) const FLUSH: Duration = Duration::from_secs(2);
+
 /// Whether the thread is to end. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Stop(Arc<(Mutex<bool>, Condvar)>);

@@ -3,12 +3,12 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use super::collector::{exporting, spans, wait_for_spans};
+use super::collector::{exporting, spans, spans_of, wait_for_spans};
 use crate::support::event::wait_until;
 use crate::support::http;
 use crate::support::package::Package;
 use crate::support::process::Served;
-use crate::support::recorder::Recorder;
+use crate::support::recorder::{Recorded, Recorder};
 
 /// Longer than the end of the process may wait for the collector, for both signals; far shorter than a request's time limit.
 const END: Duration = Duration::from_secs(25);
@@ -65,7 +65,8 @@ fn a_batch_is_sent_again_after_an_outage_and_not_after_a_refusal() {
     let served = exporting(&collector.url, &[], &[("OTEL_METRICS_EXPORTER", "none")]);
     let token = served.token("ann");
     http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
-    wait_until("an attempt", || !collector.all().is_empty());
+    let has_job = |sent: &Recorded| spans_of(sent).iter().any(|received| received.span.name == "job publish_version");
+    wait_until("an attempt with the job", || collector.all().iter().any(has_job));
     collector.answer_with(200);
     wait_for_spans(&collector, "job publish_version", 1);
 
