@@ -12,6 +12,7 @@ pub mod admin;
 mod advisories;
 mod advisory;
 pub mod backup;
+mod base_url;
 mod bundle;
 pub mod check;
 pub mod cors;

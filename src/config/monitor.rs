@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, FromArgMatches, ValueEnum};
 
+use super::base_url::base_url;
 use super::crate_store::{CrateStorePlace, place};
 use super::durations::{duration, pause};
 use super::index::check_way;
-use super::serve::base_url;
 use super::{IndexOptions, StorageOptions};
 
 #[derive(Args, Debug, Clone)]

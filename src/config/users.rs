@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::StorageOptions;
+use super::base_url::base_url;
 use super::durations::duration;
 use super::output::OutputOptions;
-use super::serve::base_url;
 
 #[derive(Subcommand, Debug)]
 pub enum UserCommand {

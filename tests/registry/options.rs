@@ -33,6 +33,7 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
     ("restore", &["at", "index-only", "json"]),
     ("with", &["user"]),
     ("config show", &["json", "throwaway"]),
+    ("index export", &["full", "rewrite", "status", "json"]),
     ("jobs list", &["failed", "dead", "done", "limit", "json"]),
     ("jobs watch", &["interval", "json"]),
     ("jobs show", &["json"]),

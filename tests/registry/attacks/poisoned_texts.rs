@@ -451,12 +451,12 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("email_recipients_unsubscribe_key_key", "unsubscribe_key", "SELECT unsubscribe_key FROM email_recipients", 68),
     ("identities_issuer_subject_key", "issuer", "SELECT issuer FROM identities", 500),
     ("identities_issuer_subject_key", "subject", "SELECT subject FROM identities", 255),
+    ("index_exports_pkey", "destination", "SELECT destination FROM index_exports", 2000),
     ("jobs_awaiting_recovery", "queue", "SELECT queue FROM jobs", LITERAL),
     ("jobs_by_key", "key", "SELECT key FROM jobs", MAX_KEY),
     ("jobs_by_key", "kind", "SELECT kind FROM jobs", LITERAL),
     ("jobs_in_claim_order", "queue", "SELECT queue FROM jobs", LITERAL),
     // A login, or an operator as `account@host`; the index has 200 characters of it.
-    ("index_exports_pkey", "destination", "SELECT destination FROM index_exports", 2000),
     (
         "jobs_laps",
         "\"left\"(COALESCE(requested_by, ''::text), 200)",
