@@ -29,6 +29,7 @@ use supercargo::database::sign_in::devices;
 use supercargo::database::sign_in::identities::Account;
 use supercargo::database::sign_in::links as one_time;
 use supercargo::database::staging::rules;
+use supercargo::database::upkeep::index_exports;
 use supercargo::database::upstream_sharing::{index_files, requests};
 use supercargo::database::{download_log, upstream_pins, upstream_policies, upstream_rules};
 use supercargo::index::{GitProgram, Reach};
@@ -646,6 +647,7 @@ fn store_the_longest_kept(connection: &mut PgConnection, upstream: &str, (name, 
     let pin = upstream_pins::NewPin { upstream, name, version: &version, checksum, reason: "x", actor: "x" };
     assert!(upstream_pins::add(connection, &pin).unwrap());
     upstream_policies::note(connection, &[(upstream.to_owned(), "x".to_owned())]).unwrap();
+    index_exports::declare(connection, &"x".repeat(2000)).unwrap();
     let path = index_path(name);
     index_files::write(connection, (upstream, &path), ("{}", b"x"), None).unwrap().unwrap();
     requests::take(connection, (upstream, &path), 1, Duration::ZERO).unwrap();
