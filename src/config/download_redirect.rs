@@ -20,7 +20,7 @@ pub struct DownloadRedirectOptions {
     /// With `presigned` clients get a signed URL of the bucket of --crate-store, after their token was checked. With
     /// `public=URL` they get URL/ab/ab12….crate, where a CDN serves what is in the crate store. Downloads are counted as
     /// before. Crate files of upstreams are sent by the registry.
-    #[arg(long, env = "SUPERCARGO_DOWNLOAD_REDIRECT", value_name = "presigned|public=URL", value_parser = redirect)]
+    #[arg(long, hide = true, env = "SUPERCARGO_DOWNLOAD_REDIRECT", value_name = "presigned|public=URL", value_parser = redirect)]
     pub download_redirect: Option<Redirect>,
     /// How long a presigned URL is valid
     #[arg(long, hide = true, env = "SUPERCARGO_DOWNLOAD_REDIRECT_EXPIRY", value_name = "DURATION", default_value = "5m", value_parser = expiry)]

@@ -16,7 +16,7 @@ pub struct IndexExportOptions {
     /// A CDN serves it from there, and clients read it instead of /index/. The service and the credentials are those of
     /// --s3-endpoint and the options beside it. The objects are public, so a registry with --auth-required has no export.
     /// Each `serve` and `worker` that runs jobs needs the same value. See docs/cdn.md.
-    #[arg(long, env = "SUPERCARGO_INDEX_EXPORT", value_name = "URL", value_parser = bucket)]
+    #[arg(long, hide = true, env = "SUPERCARGO_INDEX_EXPORT", value_name = "URL", value_parser = bucket)]
     pub index_export: Option<ExportPlace>,
     /// Cache-Control of the exported files
     ///
@@ -27,7 +27,7 @@ pub struct IndexExportOptions {
     /// Shell command that makes the CDN forget changed files
     ///
     /// It gets their paths on its standard input, one a line, or the line * for all files. It is run again until it succeeds.
-    #[arg(long, env = "SUPERCARGO_INDEX_EXPORT_INVALIDATE", value_name = "COMMAND", value_parser = command)]
+    #[arg(long, hide = true, env = "SUPERCARGO_INDEX_EXPORT_INVALIDATE", value_name = "COMMAND", value_parser = command)]
     pub index_export_invalidate: Option<String>,
     /// Time limit for that command
     #[arg(long, hide = true, env = "SUPERCARGO_INDEX_EXPORT_INVALIDATE_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = pause)]

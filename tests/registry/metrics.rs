@@ -100,6 +100,7 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
         "supercargo_hung_workers",
         "supercargo_sweep_",
         "supercargo_index_remote_",
+        "supercargo_index_export_",
         "supercargo_verify_",
         "supercargo_downloads_",
         "supercargo_advisories",

@@ -101,7 +101,10 @@ fn kill_at_once(mut child: Child) {
 fn wait_for_workers(served: &Served) {
     let mut connection = served.database.connect();
     wait_until("a worker for each queue", || {
-        trouble::attendance(&mut connection, &["index", "maintenance"]).unwrap().iter().all(|queue| queue.taken)
+        trouble::attendance(&mut connection, &["index", "index_export", "maintenance"])
+            .unwrap()
+            .iter()
+            .all(|queue| queue.taken)
     });
 }
 
@@ -299,7 +302,7 @@ fn limits_apply_and_a_check_that_cannot_run_is_not_ok() {
     let (code, line) = monitor(&["--min-workers", "2"]);
     assert!(code == 2 && line.contains("1 of 2 workers are alive"), "{line}");
     let (code, line) = monitor(&["--min-workers", "1"]);
-    assert!(code == 2 && line.contains("no worker takes jobs of index and maintenance"), "{line}");
+    assert!(code == 2 && line.contains("no worker takes jobs of index and index_export and maintenance"), "{line}");
 
     let endpoint = Recorder::start();
     endpoint.answer_with(503);

@@ -36,6 +36,7 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
     ("docs delete", &["crate", "version", "registry", "url", "token-file"]),
     ("with", &["user"]),
     ("config show", &["json", "throwaway"]),
+    ("index export", &["full", "rewrite", "status", "json"]),
     ("jobs list", &["failed", "dead", "done", "limit", "json"]),
     ("jobs watch", &["interval", "json"]),
     ("jobs show", &["json"]),

@@ -29,6 +29,7 @@ use supercargo::database::sign_in::devices;
 use supercargo::database::sign_in::identities::Account;
 use supercargo::database::sign_in::links as one_time;
 use supercargo::database::staging::rules;
+use supercargo::database::upkeep::index_exports;
 use supercargo::database::upstream_sharing::{index_files, requests};
 use supercargo::database::{download_log, upstream_pins, upstream_policies, upstream_rules};
 use supercargo::index::{GitProgram, Reach};
@@ -451,12 +452,12 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("email_recipients_unsubscribe_key_key", "unsubscribe_key", "SELECT unsubscribe_key FROM email_recipients", 68),
     ("identities_issuer_subject_key", "issuer", "SELECT issuer FROM identities", 500),
     ("identities_issuer_subject_key", "subject", "SELECT subject FROM identities", 255),
+    ("index_exports_pkey", "destination", "SELECT destination FROM index_exports", 2000),
     ("jobs_awaiting_recovery", "queue", "SELECT queue FROM jobs", LITERAL),
     ("jobs_by_key", "key", "SELECT key FROM jobs", MAX_KEY),
     ("jobs_by_key", "kind", "SELECT kind FROM jobs", LITERAL),
     ("jobs_in_claim_order", "queue", "SELECT queue FROM jobs", LITERAL),
     // A login, or an operator as `account@host`; the index has 200 characters of it.
-    ("index_exports_pkey", "destination", "SELECT destination FROM index_exports", 2000),
     (
         "jobs_laps",
         "\"left\"(COALESCE(requested_by, ''::text), 200)",
@@ -650,6 +651,7 @@ fn store_the_longest_kept(connection: &mut PgConnection, upstream: &str, (name, 
     let pin = upstream_pins::NewPin { upstream, name, version: &version, checksum, reason: "x", actor: "x" };
     assert!(upstream_pins::add(connection, &pin).unwrap());
     upstream_policies::note(connection, &[(upstream.to_owned(), "x".to_owned())]).unwrap();
+    index_exports::declare(connection, &"x".repeat(2000)).unwrap();
     let path = index_path(name);
     index_files::write(connection, (upstream, &path), ("{}", b"x"), None).unwrap().unwrap();
     requests::take(connection, (upstream, &path), 1, Duration::ZERO).unwrap();
