@@ -124,6 +124,9 @@ impl GitProgram {
         limit: Duration,
         is_stopped: &dyn Fn() -> bool,
     ) -> Result<bool, IndexError> {
+        if is_stopped() {
+            return Ok(false);
+        }
         let mut stderr = tempfile::tempfile().map_err(IndexError::file("make a temporary file for", repository))?;
         let shared = |file: &File| file.try_clone().map_err(IndexError::file("open", repository));
         let mut command = self.command();
