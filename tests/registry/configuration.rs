@@ -259,7 +259,7 @@ fn a_value_of_a_variable_is_blamed_on_the_variable_and_not_on_the_file() {
     assert_eq!((text.lines().last(), output.status.code()), (Some("DIR/data/supercargo.toml: valid"), Some(1)));
     insta::assert_snapshot!(said(&["config", "check"], "SUPERCARGO_TLS_CERT", ""), @"the variable SUPERCARGO_TLS_CERT is empty: give it a value, or unset it");
     insta::assert_snapshot!(said(&["config", "check"], "SUPERCARGO_AUTH_REQUIRED", ""), @"the variable SUPERCARGO_AUTH_REQUIRED is empty: give it a value, or unset it");
-    insta::assert_snapshot!(said(&["config", "check"], "SUPERCARGO_RATE_LIMIT", "yank"), @r#"SUPERCARGO_RATE_LIMIT: --rate-limit: "yank" is not a rate limit: use ACTION=N/PERIOD (such as publish-new=5/10m), ACTION=unlimited, or none, with the action publish-new, publish-update, yank or change-owners"#);
+    insta::assert_snapshot!(said(&["config", "check"], "SUPERCARGO_RATE_LIMIT", "yank"), @r#"SUPERCARGO_RATE_LIMIT: --rate-limit: "yank" is not a rate limit: use ACTION=N/PERIOD (such as publish-new=5/10m), ACTION=unlimited, or none, with the action publish-new, publish-update, yank, change-owners or publish-docs"#);
     // A flag wins, and is blamed.
     insta::assert_snapshot!(said(&["serve", "--publish-wait", "2"], "SUPERCARGO_PUBLISH_WAIT", "1s"), @"error: invalid value '2' for '--publish-wait <DURATION>': time unit needed, for example 2sec or 2ms: use 500ms, 2s, 1m or 30days");
 }

@@ -220,14 +220,14 @@ fn the_file_of_a_killed_publish_goes_to_the_quarantine_and_then_for_good() {
     served.set_arguments(&["--quarantine-retention", "50ms"]);
     served.start_again();
     age(&place_of(&served, &young), 13);
-    wait_until("the files to go", || files_in(&crates_of(&served)) == [place_of(&served, &kept)]);
-    served.stop();
-    let log = served.log();
-    for package in [&orphan, &young] {
+    let removed = |package: &Package| {
         let name = format!("{}.crate", Checksum::of(&package.crate_file()));
-        let line = |what: &str| log.lines().any(|line| line.contains(what) && line.contains(&name));
-        assert!(line("removed an expired file from the quarantine"), "{log}");
-    }
+        let is_about = |line: &str| line.contains("removed an expired file from the quarantine") && line.contains(&name);
+        served.log().lines().any(is_about)
+    };
+    wait_until("the files to go", || removed(&orphan) && removed(&young));
+    assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &kept)]);
+    served.stop();
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn documentation_of_a_private_registry_works_by_its_grant() {
     browser.open("/docs/foo/latest/");
     browser.sign_in_from(&token, "/docs/~");
     browser.wait_until_holds("location.pathname.endsWith('/foo/latest/foo/')");
-    browser.wait_until_holds("window.ran === true");
+    browser.wait_until_holds("window.ran === true && document.readyState === 'complete'");
     browser.click("a.struct[href='struct.Boat.html']");
     browser.wait_until_holds("/^\\/docs\\/~[^/]+\\/foo\\/latest\\/foo\\/struct.Boat.html$/.test(location.pathname)");
     let here = browser.path();

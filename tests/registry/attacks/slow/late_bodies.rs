@@ -457,6 +457,10 @@ impl Bench {
             route.ends_with("/unyank")
         );
         self.connection.batch_execute(&second).unwrap();
+        if route == "DELETE /api/v1/crates/{crate}/{version}/docs" {
+            let docs = format!("{}/api/v1/crates/{krate}/1.0.0/docs", self.served.url);
+            http::put_bytes_as(&docs, &self.owner, &crate::docs::zip(&[("any/index.html", b"early")])).good();
+        }
         self.connection.batch_execute(&attacker.rights(route)).unwrap();
         attacker
     }
@@ -493,6 +497,7 @@ impl Bench {
     fn state(&mut self) -> String {
         let tables = [
             "versions",
+            "version_docs",
             "crates",
             "crate_owners",
             "crate_team_owners",
