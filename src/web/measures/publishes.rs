@@ -30,7 +30,7 @@ pub(super) fn describe() {
         metrics::counter!(counter).absolute(0);
     }
     // `increase` does not see the first one of a series that begins with it.
-    metrics::counter!(REFUSED, "reason" => reason::STORAGE_FULL).absolute(0);
+    metrics::counter!(REFUSED, "reason" => super::reason::STORAGE_FULL).absolute(0);
 }
 
 /// A publish in progress. If it is dropped before it was accepted or refused, its client has disconnected.
