@@ -49,9 +49,12 @@ mod tests {
     #[test]
     fn lines_without_a_row_stay_byte_for_byte() {
         let rows = [row(1, "1.0.0", false), row(2, "1.1.0", true), row(3, "1.2.0+build", false)];
-        let before = "{\"vers\":\"1.0.0\"}\n{\"vers\":\"1.1.0\"}\n{ \"vers\": \"1.3.0\",\"x\":1}\nnot a line\n{\"vers\":\"1.2.0\"}\n";
+        let line = |num: &str| format!("{{ \"vers\": \"{num}\",\"cksum\":\"{}\"}}\n", "0a".repeat(32));
+        let lost = line("1.3.0");
+        let others = [line("1.0.0"), line("1.1.0"), "not a line\n".to_owned(), "{\"vers\":\"9.9.9\"}\n".to_owned()];
+        let before = [others.concat(), lost.clone(), line("1.2.0")].concat();
         let mut rendered = "rendered\n".to_owned();
         assert_eq!(append(&mut rendered, &rows, before.as_bytes()), 1);
-        assert_eq!(rendered, "rendered\n{ \"vers\": \"1.3.0\",\"x\":1}\n");
+        assert_eq!(rendered, format!("rendered\n{lost}"));
     }
 }

@@ -1,6 +1,6 @@
 //! The names and numbers that lost rows have left in the index.
 
-use super::lines::{is_same, lines};
+use super::lines::line_of;
 use crate::database::catalog::refusal::ChangeRefusal;
 use crate::index::entry::line::IndexLine;
 use crate::index::{Head, Index, IndexError};
@@ -35,7 +35,7 @@ impl<'a> TakenPlaces<'a> {
             return Ok(is_lost.then(|| ChangeRefusal::LostCrate(name.clone())));
         }
         let Some(file) = self.index.read(&self.head, &path)? else { return Ok(None) };
-        let Some((line, _)) = lines(&file.content).find(|(_, version)| is_same(version, num)) else { return Ok(None) };
+        let Some(line) = line_of(&file.content, num) else { return Ok(None) };
         let in_index = std::str::from_utf8(line).ok().and_then(|line| IndexLine::parse(line).ok());
         let in_index = in_index.filter(|line| line.checksum != checksum);
         let refused = |line: IndexLine| {
