@@ -2,6 +2,8 @@
 # Publishes the workspace in a temporary registry, and compiles a crate that depends on the crates which are named:
 # supercargo with -- sh ci/rehearse.sh [CRATE...]
 set -eu
+# cargo refuses two names for one index.
+unset CARGO_REGISTRIES_SUPERCARGO_INDEX CARGO_REGISTRIES_SUPERCARGO_TOKEN
 export CARGO_REGISTRIES_ACME_INDEX="$SUPERCARGO_SPARSE_INDEX" CARGO_REGISTRIES_ACME_TOKEN="$SUPERCARGO_TOKEN"
 cargo publish --workspace --registry acme
 
