@@ -226,7 +226,7 @@ fn digest(file: &UploadedFile) -> Result<Checksum, ApiError> {
     }
 }
 
-/// Stores the archive and accepts it. If it is refused or something fails, the archive is removed, unless a version needs it.
+/// Stores the archive and accepts it. If it is refused or something fails, the archive is removed, unless a version or a backup needs it.
 fn stored(
     app: &App,
     file: &UploadedFile,
@@ -258,7 +258,7 @@ fn stored(
 fn remove(app: &App, checksum: Checksum) {
     let removed = app
         .pool
-        .with_within(PATIENCE, |connection| unused_files::remove(connection, &app.crate_store, checksum))
+        .with_within(PATIENCE, |connection| unused_files::remove_docs(connection, &app.crate_store, checksum))
         .map_err(unused_files::UnusedFileError::from)
         .and_then(|removed| removed);
     if let Err(error) = removed {

@@ -1,6 +1,12 @@
 //! Documentation in S3, in backups and in verifications, and what a killed upload leaves.
 
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
+use supercargo::crate_store::CrateStore;
+use supercargo::database::Pool;
+use supercargo::database::upkeep::backup;
+use supercargo::jobs::unused_files;
+use supercargo::package::Checksum;
 
 use super::{sample, zip};
 use crate::support::event::wait_until;
@@ -91,6 +97,29 @@ fn a_backup_contains_documentation_and_a_restored_registry_serves_it() {
     restored.start_again();
     assert_eq!(http::get(&format!("{}/docs/foo/1.0.0/foo/inner/", restored.url)).good().text(), "<p>inner");
     assert_eq!(verified(&restored, &[])["differences"], serde_json::json!([]));
+}
+
+/// Rows of documentation are replaced, so that a backup may need a file that has no row any longer.
+#[test]
+fn a_file_without_a_row_is_kept_while_a_backup_is_being_made() {
+    let served = Served::stopped();
+    let (mut session, pool) = (served.database.connect(), Pool::live(&served.database.url(), 2));
+    let directory = tempfile::tempdir().unwrap();
+    let store = CrateStore::local(directory.path()).unwrap();
+    let checksum = Checksum::of(b"replaced");
+    let put = || store.put(checksum, "replaced".into()).unwrap();
+    put();
+    let mut backing_up = served.database.connect();
+    assert!(backup::keep_files(&mut backing_up).unwrap());
+    let now = Utc::now() + TimeDelta::hours(1);
+    let tidied = || unused_files::tidy(&pool, &store, (now, now), &|| false).unwrap().quarantined.len();
+    assert!(!unused_files::remove_docs(&mut session, &store, checksum).unwrap());
+    assert_eq!(tidied(), 0);
+    assert_eq!(store.size(checksum).unwrap(), Some(8));
+    assert!(backup::release_files(&mut backing_up).unwrap());
+    assert!(unused_files::remove_docs(&mut session, &store, checksum).unwrap());
+    put();
+    assert_eq!(tidied(), 1);
 }
 
 #[test]
