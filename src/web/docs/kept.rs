@@ -8,12 +8,12 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use super::grant::Key;
 use crate::database::catalog::version_docs::{self, FoundDocs};
-use crate::docs_archive::Index;
+use crate::docs_archive::{Index, MAX_INDEX};
 use crate::package::Checksum;
 use crate::web::ApiError;
 
-/// The memory for indexes, in bytes. An index of a thousand files has some hundred KiB.
-const INDEXES: u64 = 32 * 1024 * 1024;
+/// The memory for indexes, in bytes: no index takes more than a quarter. An index of a thousand files has some hundred KiB.
+const INDEXES: u64 = 4 * MAX_INDEX;
 
 /// An archive, and the directory of the crate in it.
 type Place = (Checksum, String);
@@ -43,20 +43,14 @@ impl Default for KeptDocs {
 }
 
 impl KeptDocs {
-    /// The index of the archive of a version; None if it has another one by now.
-    pub(super) fn index(
+    /// The index of the archive of a version, which is read once for all requests that need it at the same time.
+    pub(super) async fn index(
         &self,
-        connection: &mut PgConnection,
         docs: &FoundDocs,
-    ) -> Result<Option<Arc<Index>>, ApiError> {
+        read: impl Future<Output = Result<Index, ApiError>>,
+    ) -> Result<Arc<Index>, ApiError> {
         let place = (docs.checksum, docs.directory.clone());
-        if let Some(index) = self.indexes.get(&place) {
-            return Ok(Some(index));
-        }
-        let Some(stored) = version_docs::entries(connection, docs)? else { return Ok(None) };
-        let index = Arc::new(Index::decode(&stored).map_err(ApiError::internal)?);
-        self.indexes.insert(place, Arc::clone(&index));
-        Ok(Some(index))
+        self.indexes.get_or_insert_async(&place, async { Ok::<_, ApiError>(Arc::new(read.await?)) }).await
     }
 
     pub(super) fn key(&self, connection: &mut PgConnection) -> Result<Key, ApiError> {
