@@ -61,3 +61,34 @@ impl KeptDocs {
         Ok(self.key.get_or_init(|| key).clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join;
+
+    use super::*;
+
+    #[test]
+    fn an_index_is_read_once_for_requests_at_the_same_time() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (kept, reads) = (KeptDocs::default(), AtomicUsize::new(0));
+        let docs = FoundDocs {
+            version_id: 1,
+            name: "foo".parse().unwrap(),
+            num: "1.0.0".parse().unwrap(),
+            checksum: Checksum::of(b"zip"),
+            directory: "foo".to_owned(),
+        };
+        let read = || async {
+            reads.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            let index = r#"{"prefix":"","directory":"foo","files":[]}"#;
+            serde_json::from_str::<Index>(index).map_err(ApiError::internal)
+        };
+        let (one, other) = runtime.block_on(join(kept.index(&docs, read()), kept.index(&docs, read())));
+        assert!(one.is_ok_and(|one| other.is_ok_and(|other| Arc::ptr_eq(&one, &other))));
+        assert_eq!(reads.load(Ordering::Relaxed), 1);
+    }
+}
