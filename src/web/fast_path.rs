@@ -66,8 +66,8 @@ impl FastPath {
         let resource = Resource::at(path)?;
         let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
         let elsewhere = || {
-            let docs = app.settings.docs.url.as_deref();
-            docs.is_some_and(|url| docs::host::is_at(url, request.headers(), request.uri()))
+            let url = app.settings.docs.url.as_deref();
+            url.is_some_and(|url| docs::host::is_at(url, request.headers(), request.uri()))
         };
         if is_chunked || are_logged() || elsewhere() || request_form::wrong(request, peer.is_some()).is_some() {
             return None;
