@@ -70,6 +70,7 @@ impl CrateStore {
 
     /// Moves a checksum's file to the quarantine; `None` if it does not exist.
     pub fn move_to_quarantine(&self, checksum: Checksum) -> Result<Option<SetAside>, CrateStoreError> {
+        self.memory.iter().for_each(|memory| memory.forget(checksum));
         let place = place_at(Utc::now(), &format!("{checksum}.crate"));
         let moved = self.find(super::file(checksum), self.store.rename(&location(checksum), &place))?;
         Ok(moved.map(|()| SetAside { checksum, place }))

@@ -7,7 +7,7 @@ use flate2::read::DeflateDecoder;
 use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ReaderAt, ZipArchive, ZipArchiveEntryWayfinder, ZipLocator};
 
 use super::index::{File, Index};
-use super::limits::{Limits, MAX_RATIO, RATIO_FROM};
+use super::limits::{Limits, MAX_INDEX, MAX_RATIO, RATIO_FROM};
 use super::names::{self, Seen};
 use super::place;
 use super::refusal::Refusal;
@@ -78,12 +78,18 @@ pub fn examine(
     if unpacked > RATIO_FROM && unpacked / MAX_RATIO > size {
         return Err(Refusal::WholeRatio.into());
     }
-    for entry in &entries {
-        check_content(&archive, entry)?;
-    }
-    let files: Vec<File> = entries.into_iter().map(|entry| entry.file).collect();
+    let (files, ways): (Vec<File>, Vec<ZipArchiveEntryWayfinder>) =
+        entries.into_iter().map(|entry| (entry.file, entry.way)).unzip();
+    // All that costs little is before the content, so that a refusal costs little.
     let place = place::find(&files, wanted, is_exact)?;
-    Ok(Contents { files: files.len(), unpacked, index: Index::new((place.prefix, place.directory), files) })
+    let index = Index::new((place.prefix, place.directory), files);
+    if index.weight() > MAX_INDEX {
+        return Err(Refusal::IndexTooLarge.into());
+    }
+    for (file, way) in index.files().iter().zip(ways) {
+        check_content(&archive, file, way)?;
+    }
+    Ok(Contents { files: index.files().len(), unpacked, index })
 }
 
 fn no_zip(error: rawzip::Error) -> ExamineError {
@@ -100,7 +106,7 @@ fn directory(archive: &Archive<'_>, limits: &Limits, buffer: &mut [u8]) -> Resul
     if said > 2 * limits.max_files as u64 {
         return Err(Refusal::TooManyFiles(limits.max_files).into());
     }
-    let (mut entries, mut seen, mut found, mut unpacked) = (Vec::new(), Seen::default(), 0, 0_u64);
+    let (mut entries, mut seen, mut found, mut unpacked) = (Vec::new(), Seen::new(limits.max_files), 0, 0_u64);
     let mut first = u64::MAX;
     let mut records = archive.entries(buffer);
     while let Some(record) = records.next_entry().map_err(no_zip)? {
@@ -182,10 +188,10 @@ fn check_places(archive: &Archive<'_>, entries: &mut [Entry]) -> Result<(), Exam
 }
 
 /// Unpacks a file, and compares its size and checksum.
-fn check_content(archive: &Archive<'_>, entry: &Entry) -> Result<(), ExamineError> {
-    let File { path, size, compressed, crc32, is_deflated, .. } = &entry.file;
+fn check_content(archive: &Archive<'_>, file: &File, way: ZipArchiveEntryWayfinder) -> Result<(), ExamineError> {
+    let File { path, size, compressed, crc32, is_deflated, .. } = file;
     let damaged = |problem: &str| Refusal::Damaged(path.to_string(), problem.to_owned());
-    let found = archive.get_entry(entry.way).map_err(|error| damaged(&error.to_string()))?;
+    let found = archive.get_entry(way).map_err(|error| damaged(&error.to_string()))?;
     let unpacked = match is_deflated {
         true => {
             let mut decoder = DeflateDecoder::new(found.reader());
@@ -339,6 +345,24 @@ mod tests {
         );
         assert!(refused(&archive(&[("demo/index.html", b"a"), ("../x", b"b")])).contains("leads out"));
         assert!(refused(&archive(&[("demo/index.html", b"a"), ("demo", b"b")])).contains("also a directory"));
+    }
+
+    #[test]
+    fn an_archive_whose_index_takes_too_much_memory_is_refused() {
+        let directories = ["d".repeat(240), "e".repeat(240), "f".repeat(240), "g".repeat(240)].join("/");
+        let paths: Vec<String> = (0..8500).map(|number| format!("demo/{directories}/{number}")).collect();
+        let mut files: Vec<(&str, &[u8])> = vec![("demo/index.html", &b"a"[..])];
+        files.extend(paths.iter().map(|path| (path.as_str(), &b"a"[..])));
+        assert!(refused(&archive(&files)).contains("takes more than 8388608 bytes"));
+    }
+
+    #[test]
+    fn an_archive_without_the_crate_is_refused_before_its_content_is_unpacked() {
+        let good = archive(&[("other/a.html", &long())]);
+        let mut damaged = good.clone();
+        let begin = last(&good, b"other/a.html") - 200;
+        damaged[begin] ^= 0x55;
+        assert!(refused(&damaged).contains("no documentation of the crate"), "{}", refused(&damaged));
     }
 
     #[test]

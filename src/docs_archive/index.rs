@@ -70,6 +70,11 @@ impl Index {
         self.files.get(place.ok()?)
     }
 
+    /// All files, sorted by path.
+    pub(super) fn files(&self) -> &[File] {
+        &self.files
+    }
+
     /// The memory that it takes, in bytes, about.
     pub fn weight(&self) -> u64 {
         self.files.iter().map(|file| (size_of::<File>() + file.path.len() + 16) as u64).sum()

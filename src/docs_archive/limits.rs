@@ -21,6 +21,15 @@ impl Default for Limits {
     }
 }
 
+/// Directories that a path may have.
+pub(super) const MAX_DEPTH: usize = 64;
+
+/// The length of all paths of files and directories together, in bytes: each is in memory several times.
+pub(super) const MAX_NAMES: usize = 32 * 1024 * 1024;
+
+/// The memory that the index of an archive may take, in bytes: 8 MiB are about 60,000 files. A registry keeps several in memory.
+pub const MAX_INDEX: u64 = 8 * MIB;
+
 /// How many times larger than the archive its files may be together, and each than what it is in the archive. HTML is ten times.
 pub(super) const MAX_RATIO: u64 = 200;
 

@@ -25,6 +25,6 @@ mod sample;
 
 pub use self::examine::{Contents, ExamineError, examine};
 pub use self::index::{File, Index, IndexError};
-pub use self::limits::Limits;
+pub use self::limits::{Limits, MAX_INDEX};
 pub use self::pack::{PackError, pack};
 pub use self::refusal::Refusal;

@@ -1,10 +1,11 @@
 //! The paths of files in an archive.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use icu_casemap::CaseMapper;
 use icu_normalizer::DecomposingNormalizer;
 
+use super::limits::{MAX_DEPTH, MAX_NAMES};
 use super::refusal::Refusal;
 
 /// The longest path, in bytes.
@@ -12,9 +13,12 @@ const MAX_PATH: usize = 1024;
 /// The longest name within a path, in bytes: what file systems take.
 const MAX_NAME: usize = 255;
 
+/// The characters of a path that a refusal shows.
+const SHOWN: usize = 200;
+
 /// The path of a file or a directory; that of a directory ends with a slash.
 pub(super) fn checked(raw: &[u8]) -> Result<&str, Refusal> {
-    let shown = || String::from_utf8_lossy(raw).chars().take(200).collect::<String>();
+    let shown = || String::from_utf8_lossy(raw).chars().take(SHOWN).collect::<String>();
     let wrong = |problem| Refusal::Name(shown(), problem);
     let path = std::str::from_utf8(raw).map_err(|_| wrong("is not UTF-8"))?;
     let inner = path.strip_suffix('/').unwrap_or(path);
@@ -38,7 +42,11 @@ pub(super) fn checked(raw: &[u8]) -> Result<&str, Refusal> {
             _ => {}
         }
     }
-    Ok(path)
+    // One slash is behind each directory.
+    match path.matches('/').count() {
+        0..=MAX_DEPTH => Ok(path),
+        _ => Err(Refusal::TooDeep(shown())),
+    }
 }
 
 fn has_drive(path: &str) -> bool {
@@ -52,17 +60,22 @@ fn is_hidden(character: char) -> bool {
 }
 
 /// The names that were seen, to find two that are one for file systems that ignore case or normalize.
-#[derive(Default)]
 pub(super) struct Seen {
     /// The files, by their folded paths.
     files: HashMap<String, String>,
     /// The directories that have files, folded, and as they were spelled first.
     directories: HashMap<String, String>,
-    /// Directories that were noted already, as they are spelled.
-    noted: HashSet<String>,
+    max_directories: usize,
+    /// The length of all paths that are noted, in bytes.
+    length: usize,
 }
 
 impl Seen {
+    /// Nothing yet, and this many directories at most.
+    pub fn new(max_directories: usize) -> Self {
+        Self { files: HashMap::new(), directories: HashMap::new(), max_directories, length: 0 }
+    }
+
     /// Notes the path of a file.
     pub fn add(&mut self, path: &str) -> Result<(), Refusal> {
         let folded = fold(path);
@@ -75,6 +88,7 @@ impl Seen {
         if let Some((parent, _)) = path.rsplit_once('/') {
             self.add_directory(parent)?;
         }
+        self.count(path)?;
         match self.files.insert(folded, path.to_owned()) {
             None => Ok(()),
             Some(other) if other == path => Err(Refusal::Twice(other)),
@@ -84,13 +98,13 @@ impl Seen {
 
     /// Notes the directories of a path, without a slash at its end.
     pub fn add_directory(&mut self, path: &str) -> Result<(), Refusal> {
-        if self.noted.contains(path) {
+        let folded = fold(path);
+        if self.directories.get(&folded).is_some_and(|noted| noted == path) {
             return Ok(());
         }
         if let Some((parent, _)) = path.rsplit_once('/') {
             self.add_directory(parent)?;
         }
-        let folded = fold(path);
         if let Some(file) = self.files.get(&folded) {
             return Err(match file == path {
                 true => Refusal::FileAndDirectory(path.to_owned()),
@@ -100,9 +114,18 @@ impl Seen {
         if let Some(other) = self.directories.get(&folded) {
             return Err(Refusal::OneName(other.clone(), path.to_owned()));
         }
+        if self.directories.len() >= self.max_directories {
+            return Err(Refusal::TooManyDirectories(self.max_directories));
+        }
+        self.count(path)?;
         self.directories.insert(folded, path.to_owned());
-        self.noted.insert(path.to_owned());
         Ok(())
+    }
+
+    /// Counts the length of a path that is noted.
+    fn count(&mut self, path: &str) -> Result<(), Refusal> {
+        self.length += path.len();
+        if self.length > MAX_NAMES { Err(Refusal::NamesTooLong) } else { Ok(()) }
     }
 }
 
@@ -152,7 +175,7 @@ mod tests {
     #[test]
     fn two_paths_that_some_file_system_takes_for_one_are_refused() {
         let of = |paths: &[&str]| {
-            let mut seen = Seen::default();
+            let mut seen = Seen::new(10);
             paths.iter().try_for_each(|path| seen.add(path))
         };
         assert_eq!(of(&["a/b", "a/c", "b/b", "a/b.c"]), Ok(()));
@@ -164,5 +187,34 @@ mod tests {
         {
             assert!(matches!(of(&pair), Err(Refusal::OneName(..))), "{pair:?}");
         }
+    }
+
+    #[test]
+    fn paths_are_not_too_deep() {
+        let deep = "a/".repeat(MAX_DEPTH);
+        let file = format!("{deep}b");
+        assert_eq!((checked(deep.as_bytes()), checked(file.as_bytes())), (Ok(&*deep), Ok(&*file)));
+        for too_deep in [format!("a/{deep}"), format!("a/{file}")] {
+            assert_eq!(checked(too_deep.as_bytes()), Err(Refusal::TooDeep(too_deep.clone())));
+        }
+    }
+
+    #[test]
+    fn directories_are_limited_whether_they_have_entries_or_only_files() {
+        let mut seen = Seen::new(3);
+        assert_eq!((seen.add("a/b/1"), seen.add("a/b/2"), seen.add_directory("a")), (Ok(()), Ok(()), Ok(())));
+        assert_eq!((seen.add_directory("c"), seen.add_directory("a/b")), (Ok(()), Ok(())));
+        assert_eq!(seen.add_directory("d"), Err(Refusal::TooManyDirectories(3)));
+        assert_eq!(seen.add("a/d/1"), Err(Refusal::TooManyDirectories(3)));
+    }
+
+    #[test]
+    fn the_length_of_all_paths_is_limited() {
+        let mut seen = Seen::new(usize::MAX);
+        let name = "n".repeat(MAX_NAME - 6);
+        // The directory and the file of each round have 255 bytes and 257 bytes.
+        let refused =
+            (0..100_000).find_map(|number| seen.add(&format!("{name}{number:06}/f")).err().map(|why| (number, why)));
+        assert_eq!(refused, Some((MAX_NAMES / 512, Refusal::NamesTooLong)));
     }
 }

@@ -36,7 +36,8 @@ pub fn pack<W: Write + Seek>(
     let mut files = Vec::new();
     walk(directory, "", &mut files)?;
     files.sort();
-    let mut seen = Seen::default();
+    // The registry has its own limit.
+    let mut seen = Seen::new(usize::MAX);
     let written = |error: rawzip::Error| PackError::Write(error.to_string());
     let mut archive = ZipArchiveWriter::new(to);
     for (done, (name, path)) in files.iter().enumerate() {

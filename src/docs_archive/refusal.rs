@@ -1,6 +1,6 @@
 //! Why an archive is refused.
 
-use super::limits::MAX_RATIO;
+use super::limits::{MAX_DEPTH, MAX_INDEX, MAX_NAMES, MAX_RATIO};
 
 /// What is wrong with an archive. The text names the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +15,22 @@ pub enum Refusal {
     WrongCount { said: u64, found: u64 },
     #[error("the zip has more than {0} files: leave out other crates, with `cargo doc --no-deps`")]
     TooManyFiles(usize),
+    #[error(
+        "the zip has more than {0} directories, as many as files are allowed: leave out other crates, with `cargo doc --no-deps`"
+    )]
+    TooManyDirectories(usize),
+    #[error("{0:?} is below more than {MAX_DEPTH} directories: move it up, or leave it out")]
+    TooDeep(String),
+    #[error(
+        "the paths in the zip have more than {MAX_NAMES} bytes together: leave out other crates, with `cargo doc --no-deps`, or \
+         shorten the names of directories"
+    )]
+    NamesTooLong,
+    #[error(
+        "the list of the files of the zip takes more than {MAX_INDEX} bytes: leave out other crates, with `cargo doc --no-deps`, or \
+         shorten their paths"
+    )]
+    IndexTooLarge,
     #[error(
         "the files of the zip have more than {0} bytes unpacked: leave out other crates, with `cargo doc --no-deps`"
     )]

@@ -1,5 +1,8 @@
-//! Removing the crate file of a deleted version, or documentation that was replaced or deleted. The index is written first, then the database, and the file is removed last,
-//! so that no version is shown without its file.
+//! Removing the crate file of a deleted version, or documentation that was replaced or deleted. The index is written first,
+//! then the database, and the file is removed last, so that no version is shown without its file.
+//!
+//! An upload of the same bytes may rely on the file at any moment: it is moved aside under its lock, and deleted when it is
+//! certain that the session had the lock all the time (`unused_files`).
 
 use std::time::Duration;
 
@@ -7,7 +10,7 @@ use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 
 use super::environment::Environment;
-use crate::database::catalog::crate_files;
+use super::unused_files::{self, UnusedFileError};
 use crate::database::upkeep::backup;
 use crate::package::Checksum;
 use crate::queue::{Enqueue, EnqueueError, Job, JobError, Outcome, Perform, Policy, Run};
@@ -35,12 +38,18 @@ impl Perform<Environment> for RemoveCrateFile {
         }
         // A crate file contains the crate's name and version, so no other version should have the same file; documentation may
         // be that of several. If another version has it, the file stays.
-        run.with_connection(|connection| crate_files::lock_for_removal(connection, self.checksum))?;
-        if run.with_connection(|connection| crate_files::is_desired(connection, self.checksum))? {
-            return Ok(Outcome { detail: Some(format!("{} is the file of another version: kept", self.checksum)) });
-        }
-        environment.crate_store.delete(self.checksum).map_err(JobError::outage)?;
-        Ok(Outcome { detail: Some(format!("removed {}", self.checksum)) })
+        let store = &environment.crate_store;
+        let removed =
+            run.with_connection(|connection| unused_files::remove_undesired(connection, store, self.checksum));
+        let is_gone = removed.map_err(|error| match error {
+            UnusedFileError::CrateStore(error) => JobError::outage(error),
+            other => other.into(),
+        })?;
+        let detail = match is_gone {
+            true => format!("removed {}", self.checksum),
+            false => format!("{} is the file of another version: kept", self.checksum),
+        };
+        Ok(Outcome { detail: Some(detail) })
     }
 }
 

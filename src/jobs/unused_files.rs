@@ -8,7 +8,8 @@
 //!   it checks whether the file is there; if not, the transaction is rolled back, the file is stored again, and the publish
 //!   starts over.
 //! - **A removal** has the lock alone. *While it has the lock*, it looks for versions that need the file, and moves the file
-//!   aside only if there is none. It deletes the file after its commit, which proves that it had the lock all the time.
+//!   aside only if there is none. It deletes the file after its commit, which proves that it had the lock all the time. A job
+//!   releases a savepoint instead, which proves as much: the lock lasts as long as the transaction around it.
 //!
 //! So either the removal ends before the publish has the lock, and the publish finds the file missing; or the publish has
 //! committed before the removal has the lock, and the removal finds its version. A statement reads what was committed before
@@ -20,9 +21,10 @@
 //! restores it. A publish whose connection breaks at the commit is looked up again, and holds its lock as long as the
 //! database is still executing it.
 //!
-//! The lock of a backup is another one, and not needed here: a backup copies the files of versions that were committed
-//! before it began, rows of versions are never deleted, and a file that has one is not removed. So files of refused
-//! publishes are removed also while a backup is being made, which may take hours.
+//! The lock of a backup is another one. A backup copies the files of versions that were committed before it began. Rows of
+//! versions are never deleted, and a file that has one is not removed. So files of refused publishes are removed also while
+//! a backup is being made, which may take hours. Rows of documentation are replaced and deleted, so that a backup may need
+//! an archive that has no row any longer: archives, and whatever else has no row when the store is tidied, are kept meanwhile.
 
 use std::time::Duration;
 
@@ -31,7 +33,7 @@ use diesel::prelude::*;
 
 use crate::crate_store::{CrateStore, CrateStoreError, Expired, SetAside};
 use crate::database::catalog::crate_files;
-use crate::database::upkeep::crate_states;
+use crate::database::upkeep::{backup, crate_states};
 use crate::database::{Pool, PoolError};
 use crate::fault;
 use crate::package::Checksum;
@@ -53,41 +55,92 @@ pub enum UnusedFileError {
     Fault(#[from] fault::Fault),
 }
 
-/// Removes the file of a checksum unless a version needs it; true if it was removed.
-pub fn remove(connection: &mut PgConnection, store: &CrateStore, checksum: Checksum) -> Result<bool, UnusedFileError> {
-    let Some(aside) = set_aside(connection, store, checksum, CrateStore::set_aside)? else { return Ok(false) };
-    store.discard(&aside)?;
-    Ok(true)
+/// What was found of a file.
+enum Found {
+    /// It stays.
+    Needed,
+    Missing,
+    Aside(SetAside),
 }
 
-/// Moves the file of a checksum to the quarantine unless a version needs it, and returns its new place.
+/// Removes the crate file of a checksum unless a version needs it; true if it was removed.
+pub fn remove(connection: &mut PgConnection, store: &CrateStore, checksum: Checksum) -> Result<bool, UnusedFileError> {
+    let found = set_aside(connection, store, (checksum, is_unneeded), CrateStore::set_aside)?;
+    Ok(matches!(discarded(store, found)?, Found::Aside(_)))
+}
+
+/// Removes the documentation of a checksum unless a version or a backup needs it; true if it was removed.
+pub fn remove_docs(
+    connection: &mut PgConnection,
+    store: &CrateStore,
+    checksum: Checksum,
+) -> Result<bool, UnusedFileError> {
+    let found = set_aside(connection, store, (checksum, is_unneeded_by_all), CrateStore::set_aside)?;
+    Ok(matches!(discarded(store, found)?, Found::Aside(_)))
+}
+
+/// Removes the file of a checksum, within the transaction of a job, unless it is that of a version whose deletion was not
+/// requested; true if it is gone. The caller has made sure that no backup needs it.
+pub fn remove_undesired(
+    connection: &mut PgConnection,
+    store: &CrateStore,
+    checksum: Checksum,
+) -> Result<bool, UnusedFileError> {
+    let found = set_aside(connection, store, (checksum, is_undesired), CrateStore::set_aside)?;
+    Ok(!matches!(discarded(store, found)?, Found::Needed))
+}
+
+fn discarded(store: &CrateStore, found: Found) -> Result<Found, CrateStoreError> {
+    if let Found::Aside(aside) = &found {
+        store.discard(aside)?;
+    }
+    Ok(found)
+}
+
+fn is_unneeded(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
+    Ok(!crate_files::is_needed(connection, checksum)?)
+}
+
+/// Whether no version needs it, and no backup that is being made either.
+fn is_unneeded_by_all(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
+    Ok(is_unneeded(connection, checksum)? && backup::may_remove_files(connection)?)
+}
+
+fn is_undesired(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
+    Ok(!crate_files::is_desired(connection, checksum)?)
+}
+
+/// Moves the file of a checksum to the quarantine unless a version or a backup needs it, and returns its new place.
 pub fn quarantine(
     connection: &mut PgConnection,
     store: &CrateStore,
     checksum: Checksum,
 ) -> Result<Option<String>, UnusedFileError> {
-    Ok(set_aside(connection, store, checksum, CrateStore::move_to_quarantine)?.map(|aside| aside.place()))
+    Ok(match set_aside(connection, store, (checksum, is_unneeded_by_all), CrateStore::move_to_quarantine)? {
+        Found::Aside(aside) => Some(aside.place()),
+        Found::Needed | Found::Missing => None,
+    })
 }
 
 fn set_aside(
     connection: &mut PgConnection,
     store: &CrateStore,
-    checksum: Checksum,
+    (checksum, may_go): (Checksum, impl Fn(&mut PgConnection, Checksum) -> QueryResult<bool>),
     move_away: impl Fn(&CrateStore, Checksum) -> Result<Option<SetAside>, CrateStoreError>,
-) -> Result<Option<SetAside>, UnusedFileError> {
-    let mut aside = None;
+) -> Result<Found, UnusedFileError> {
+    let mut found = Found::Needed;
     let done = connection.transaction(|connection| {
         crate_files::lock_for_removal(connection, checksum)?;
-        if !crate_files::is_needed(connection, checksum)? {
-            aside = move_away(store, checksum)?;
+        if may_go(connection, checksum)? {
+            found = move_away(store, checksum)?.map_or(Found::Missing, Found::Aside);
             fault::point("unused.set_aside")?;
         }
         Ok::<_, UnusedFileError>(())
     });
-    match (done, aside) {
-        (Ok(()), aside) => Ok(aside),
-        (Err(error), None) => Err(error),
-        (Err(error), Some(aside)) => {
+    match (done, found) {
+        (Ok(()), found) => Ok(found),
+        (Err(error), Found::Needed | Found::Missing) => Err(error),
+        (Err(error), Found::Aside(aside)) => {
             // Without the lock a version may need it by now.
             store.put_back(&aside)?;
             Err(error)

@@ -60,17 +60,27 @@ pub fn check(
     Ok(krate.name)
 }
 
+/// Draws an upload of this many bytes from the user's rate limit and upload allowance, in a transaction of its own: also one that is
+/// refused later has cost the work of examining it.
+pub fn admit(
+    connection: &mut PgConnection,
+    caller: &Caller,
+    admission: &Admission,
+    size: u64,
+) -> Result<(), RequestError> {
+    connection.transaction(|connection| draw(connection, caller, admission, size))
+}
+
 /// Gives a version the archive, in place of the one that it has. `is_stored` is called with the lock that keeps the archive.
 pub fn upload_as(
     connection: &mut PgConnection,
     (name, num): (&CrateName, &Version),
     archive: StoredArchive<'_>,
-    (caller, admission): (&Caller, &Admission),
+    caller: &Caller,
     is_stored: impl Fn() -> Result<bool, CrateStoreError>,
 ) -> Result<Uploaded, RequestError> {
     connection.transaction(|connection| {
         let (krate, version, caller) = begin(connection, (name, num), caller)?;
-        draw(connection, &caller, admission, archive.size)?;
         crate_files::hold(connection, archive.checksum)?;
         if !is_stored()? {
             return Err(RequestError::FileRemoved);
@@ -174,12 +184,7 @@ fn check_rights(connection: &mut PgConnection, krate: &Crate, caller: &Caller) -
 }
 
 /// Draws an upload from the user's rate limit and upload allowance.
-fn draw(
-    connection: &mut PgConnection,
-    caller: &Authority,
-    admission: &Admission,
-    size: u64,
-) -> Result<(), RequestError> {
+fn draw(connection: &mut PgConnection, caller: &Caller, admission: &Admission, size: u64) -> Result<(), RequestError> {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let allowance = admission.upload_allowance;
     let draws: Vec<_> = admission

@@ -2,8 +2,8 @@
 //!
 //! These are most of what a registry answers, and the layers cost several times what such an answer costs. An answer is the
 //! same as the router's, which a test compares; a request that needs anything else (the disk, the database, another spelling
-//! of a path, a refusal by a limit) goes to the router, and so does every request if the settings ask for a token or for
-//! headers that depend on the request, or if answers are logged.
+//! of a path, a refusal by a limit, the host of documentation) goes to the router, and so does every request if the settings
+//! ask for a token or for headers that depend on the request, or if answers are logged.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::limits::permits::Permit;
 use super::measures::requests;
 use super::request_id::Proxies;
 use super::upstreams::recall;
-use super::{AddressBlock, App, ClientAddress, base_path, cors, request_form, stage};
+use super::{AddressBlock, App, ClientAddress, base_path, cors, docs, request_form, stage};
 
 /// For answers without Cache-Control.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -65,7 +65,11 @@ impl FastPath {
         let path = base_path::below(base_path::of(&app.settings.base_url), path).unwrap_or(path);
         let resource = Resource::at(path)?;
         let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-        if is_chunked || are_logged() || request_form::wrong(request, peer.is_some()).is_some() {
+        let elsewhere = || {
+            let url = app.settings.docs.url.as_deref();
+            url.is_some_and(|url| docs::host::is_at(url, request.headers(), request.uri()))
+        };
+        if is_chunked || are_logged() || elsewhere() || request_form::wrong(request, peer.is_some()).is_some() {
             return None;
         }
         let (client, id) = proxies.identified(peer, request.headers());

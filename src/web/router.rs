@@ -90,8 +90,8 @@ pub fn registry(app: App, metrics: Option<Metrics>) -> Registry {
     if let Some(metrics) = metrics {
         router = router.merge(metrics::router(metrics));
     }
-    let router = match app.settings.docs.url {
-        Some(_) => router.layer(from_fn_with_state(app.clone(), docs::host::divide)),
+    let router = match &app.settings.docs.url {
+        Some(url) => router.layer(from_fn_with_state(docs::host::OwnHost::new(&app, url), docs::host::divide)),
         None => router,
     };
     let base_url = &app.settings.base_url;

@@ -259,6 +259,18 @@ fn a_client_at_its_limit_is_left_to_the_router_until_an_answer_is_sent() {
 }
 
 #[test]
+fn the_host_of_documentation_gets_nothing_from_memory() {
+    let registry = with_foo(|settings| settings.docs.url = Some("https://docs.test".to_owned()));
+    recalled_at_last(&registry, &Method::GET, FOO, &[]);
+    for host in ["docs.test", "DOCS.test:443"] {
+        let (peer, request) = (SocketAddr::new(peer(), 1234), Request::get(FOO).header("host", host));
+        let request = request.extension(ConnectInfo(peer)).body(Body::empty()).unwrap();
+        assert!(registry.recall(Some(peer.ip()), &request).is_none(), "{host}");
+        assert_ne!(registry.anonymous().send(request).status, 200, "{host}");
+    }
+}
+
+#[test]
 fn a_download_from_memory_is_counted() {
     let registry = with_foo(|_| {});
     recalled_at_last(&registry, &Method::GET, FILE, &[]);

@@ -1,5 +1,6 @@
 //! Token buckets in the database, so that all processes share them: what a user may do or upload in a period. A draw is
-//! part of the transaction of its action, so a rejected request costs nothing.
+//! part of the transaction of its action, so a rejected request costs nothing; except an upload of documentation, whose
+//! archive is costly to examine.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Double, Integer, Jsonb, Nullable, Text};

@@ -35,7 +35,14 @@ pub struct FoundDocs {
     pub checksum: Checksum,
     /// The directory of the crate.
     pub directory: String,
-    pub yanked: Option<bool>,
+}
+
+/// A version in the index that has an archive.
+#[derive(Queryable)]
+struct Listed {
+    version_id: i32,
+    num: Version,
+    yanked: Option<bool>,
 }
 
 /// An archive in the store, and the version that has it.
@@ -82,22 +89,27 @@ pub fn remove_of_crate(connection: &mut PgConnection, crate_id: i32) -> QueryRes
         .get_results(connection)
 }
 
-/// The query of [`FoundDocs`]. It is a macro because the type of the query cannot be written.
-macro_rules! found {
+/// The query for the archives of a crate's versions in the index. It is a macro because the type of the query cannot be written.
+macro_rules! shown {
     ($name:expr) => {
         version_docs::table
             .inner_join(versions::table.inner_join(crates::table))
             .filter(crates::canonical_name.eq($name.canonical()))
             .filter(versions::effective_yanked.is_not_null())
             .filter(versions::deletion_requested_at.is_null())
-            .select((
-                versions::id,
-                crates::name,
-                versions::num,
-                version_docs::checksum,
-                version_docs::directory,
-                versions::effective_yanked,
-            ))
+    };
+}
+
+/// The query of [`FoundDocs`].
+macro_rules! found {
+    ($name:expr) => {
+        shown!($name).select((
+            versions::id,
+            crates::name,
+            versions::num,
+            version_docs::checksum,
+            version_docs::directory,
+        ))
     };
 }
 
@@ -106,11 +118,25 @@ pub fn find(connection: &mut PgConnection, name: &CrateName, num: &Version) -> Q
     found!(name).filter(versions::num.eq(num)).first(connection).optional()
 }
 
-/// The versions of a crate that have an archive, the one first that `latest` is: the highest that is not yanked and no
-/// pre-release, or else the highest.
-pub fn of_crate(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Vec<FoundDocs>> {
-    let mut found: Vec<FoundDocs> = found!(name).load(connection)?;
-    let rank = |docs: &FoundDocs| (docs.yanked == Some(false), !docs.num.is_prerelease());
+/// The archive of the version that `latest` is.
+pub fn latest(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<FoundDocs>> {
+    match listed(connection, name)?.first() {
+        Some(latest) => found!(name).filter(versions::id.eq(latest.version_id)).first(connection).optional(),
+        None => Ok(None),
+    }
+}
+
+/// The versions of a crate that have an archive, the one first that `latest` is.
+pub fn nums_of_crate(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Vec<Version>> {
+    Ok(listed(connection, name)?.into_iter().map(|listed| listed.num).collect())
+}
+
+/// The versions of a crate that have an archive: those that are not yanked before the yanked ones, in both groups those that are no
+/// pre-releases before the others, and then the highest first.
+fn listed(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Vec<Listed>> {
+    let columns = (versions::id, versions::num, versions::effective_yanked);
+    let mut found: Vec<Listed> = shown!(name).select(columns).load(connection)?;
+    let rank = |listed: &Listed| (listed.yanked == Some(false), !listed.num.is_prerelease());
     found.sort_by(|one, other| (rank(other), &other.num, other.version_id).cmp(&(rank(one), &one.num, one.version_id)));
     Ok(found)
 }

@@ -119,7 +119,7 @@ pub fn remove(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Differe
     Ok(Outcome::Requested(id, "removed, because its version is deleted".to_owned()))
 }
 
-/// Moves a file that no version needs to the quarantine.
+/// Moves a file that no version needs to the quarantine, unless a backup may need it.
 pub fn quarantine(context: &Context<'_>, difference: &Difference) -> Result<Outcome, VerifyError> {
     let (store, path) = (context.crate_store, difference.path.as_deref().unwrap_or_default());
     let moved = match difference.subject.checksum {
@@ -128,7 +128,7 @@ pub fn quarantine(context: &Context<'_>, difference: &Difference) -> Result<Outc
     };
     Ok(Outcome::Done(match moved {
         Some(moved) => format!("moved to {moved} in the crate store"),
-        None => "a version needs the file by now, or the file no longer exists".to_owned(),
+        None => "a version needs the file by now, a backup is being made, or the file no longer exists".to_owned(),
     }))
 }
 

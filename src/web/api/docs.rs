@@ -178,7 +178,7 @@ fn arriving(app: &App, parts: &Parts, body: Body) -> Result<Arriving, ApiError> 
     Arriving::new(parts, body, usize::try_from(limit).unwrap_or(usize::MAX), allowed)
 }
 
-/// Examines the archive, stores it, and gives it to the version.
+/// Draws the upload from the user's limits, examines the archive, stores it, and gives it to the version.
 fn accept(
     app: &App,
     caller: &Caller,
@@ -188,6 +188,7 @@ fn accept(
 ) -> Result<(UploadedDocs, u64), ApiError> {
     let library = name.as_str().replace('-', "_");
     let wanted = (directory.unwrap_or(&library), directory.is_some());
+    app.pool.with(|connection| version_docs::admit(connection, caller, &app.settings.admission, file.length()))??;
     let (limits, content) = (&app.settings.docs.limits, file.parts()?);
     let examined = app.cpu_slots.run(|| docs_archive::examine(&*content, file.length(), limits, wanted));
     let contents = examined.map_err(unusable)?;
@@ -226,7 +227,7 @@ fn digest(file: &UploadedFile) -> Result<Checksum, ApiError> {
     }
 }
 
-/// Stores the archive and accepts it. If it is refused or something fails, the archive is removed, unless a version needs it.
+/// Stores the archive and accepts it. If it is refused or something fails, the archive is removed, unless a version or a backup needs it.
 fn stored(
     app: &App,
     file: &UploadedFile,
@@ -234,12 +235,11 @@ fn stored(
     archive: StoredArchive<'_>,
 ) -> Result<Uploaded, ApiError> {
     let (store, checksum) = (&app.crate_store, archive.checksum);
-    let by = (caller, &app.settings.admission);
     for _ in 0..TRIES {
         store.put_from(checksum, file.reader()?)?;
         let is_stored = || store.contains(checksum);
         let accepted = fault::point("request.file_stored").map_err(RequestError::from).and_then(|()| {
-            app.pool.with(|connection| version_docs::upload_as(connection, version, archive, by, is_stored))?
+            app.pool.with(|connection| version_docs::upload_as(connection, version, archive, caller, is_stored))?
         });
         match accepted {
             Ok(uploaded) => return Ok(uploaded),
@@ -258,7 +258,7 @@ fn stored(
 fn remove(app: &App, checksum: Checksum) {
     let removed = app
         .pool
-        .with_within(PATIENCE, |connection| unused_files::remove(connection, &app.crate_store, checksum))
+        .with_within(PATIENCE, |connection| unused_files::remove_docs(connection, &app.crate_store, checksum))
         .map_err(unused_files::UnusedFileError::from)
         .and_then(|removed| removed);
     if let Err(error) = removed {

@@ -1,6 +1,5 @@
 //! Who may read documentation, and where it is: a path becomes a file, or leads to another path.
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::request::Parts;
@@ -52,36 +51,39 @@ pub(super) async fn answer(app: &App, parts: &Parts, rest: &str, place: &Place) 
     if parts.headers.contains_key("service-worker") {
         return Err(ApiError::new(StatusCode::FORBIDDEN, "documentation cannot have service workers"));
     }
-    let nothing = || ApiError::not_found("there is no documentation at this path: its form is /docs/CRATE/VERSION/");
+    let root = place.root();
+    let nothing =
+        || ApiError::not_found(format!("there is no documentation at this path: its form is {root}/CRATE/VERSION/"));
     let address = Address::parse(rest).ok_or_else(nothing)?;
     let name = crate_name(&address.name)?;
     if let Some(elsewhere) = admit(app, parts, &address, &name, place).await? {
         return Ok(elsewhere);
     }
-    let start = format!("{}/{}", place.root(), address.granted());
+    let start = format!("{root}/{}", address.granted());
     let (Some(wanted), Some(file)) = (address.version.clone(), &address.file) else {
         let wanted = address.version.as_deref().unwrap_or(LATEST);
-        return Ok(leading_to(&format!("{start}{}/{}/", segment(&address.name), segment(wanted))));
+        return Ok(leading_to(&format!("{start}{}/{}/", segment(&address.name), segment(wanted)), parts));
     };
-    let (state, asked) = (app.clone(), wanted.clone());
-    let (docs, index) = app.with_connection(move |connection| find(&state, connection, &name, &asked)).await?;
+    let asked = wanted.clone();
+    let docs = app.with_connection(move |connection| find(connection, &name, &asked)).await?;
     if docs.name.as_str() != address.name {
-        return Ok(leading_to(&format!("{start}{}", address.below(docs.name.as_str()))));
+        return Ok(leading_to(&format!("{start}{}", address.below(docs.name.as_str())), parts));
     }
+    let index = app.docs.index(&docs, read(app, &docs)).await?;
     let here = format!("{start}{}/{}", segment(docs.name.as_str()), segment(&wanted));
     if file.is_empty() {
-        return Ok(leading_to(&format!("{here}/{}/", encoded(index.directory()))));
+        return Ok(leading_to(&format!("{here}/{}/", encoded(index.directory())), parts));
     }
     let path = if file.ends_with('/') { format!("{file}{INDEX}") } else { file.clone() };
     let Some(found) = index.find(&path) else {
         if index.find(&format!("{path}/{INDEX}")).is_some() {
-            return Ok(leading_to(&format!("{here}/{}/", encoded(&path))));
+            return Ok(leading_to(&format!("{here}/{}/", encoded(&path)), parts));
         }
-        return Err(no_such_file(&docs, &path));
+        return Err(no_such_file(&docs, &path, root));
     };
     let is_private = app.settings.auth_required;
-    let root = app.settings.docs.url.clone().unwrap_or_else(|| format!("{}/docs", app.settings.base_url));
-    let canonical = format!("{root}/{}/{LATEST}/{}", segment(docs.name.as_str()), encoded(file));
+    let public = app.settings.docs.url.clone().unwrap_or_else(|| format!("{}/docs", app.settings.base_url));
+    let canonical = format!("{public}/{}/{LATEST}/{}", segment(docs.name.as_str()), encoded(file));
     let asked = Asked {
         docs: &docs,
         file: found,
@@ -92,22 +94,24 @@ pub(super) async fn answer(app: &App, parts: &Parts, rest: &str, place: &Place) 
     asked.send(app, parts).await
 }
 
-fn find(
-    app: &App,
-    connection: &mut PgConnection,
-    name: &CrateName,
-    wanted: &str,
-) -> Result<(FoundDocs, Arc<Index>), ApiError> {
+fn find(connection: &mut PgConnection, name: &CrateName, wanted: &str) -> Result<FoundDocs, ApiError> {
     let docs = match wanted {
-        LATEST => version_docs::of_crate(connection, name)?.into_iter().next(),
+        LATEST => version_docs::latest(connection, name)?,
         num => version_docs::find(connection, name, &version(name, num)?)?,
     };
-    let Some(docs) = docs else { return Err(none(connection, name, wanted)?) };
-    match app.docs.index(connection, &docs)? {
-        Some(index) => Ok((docs, index)),
-        // It was replaced at this moment.
-        None => Err(ApiError::busy("the documentation is being replaced: try again")),
+    match docs {
+        Some(docs) => Ok(docs),
+        None => Err(none(connection, name, wanted)?),
     }
+}
+
+/// Reads the index of an archive. It is decoded without a connection, which others may need meanwhile.
+async fn read(app: &App, docs: &FoundDocs) -> Result<Index, ApiError> {
+    let docs = docs.clone();
+    let stored = app.with_connection(move |connection| version_docs::entries(connection, &docs)).await?;
+    // It was replaced at this moment.
+    let stored = stored.ok_or_else(|| ApiError::busy("the documentation is being replaced: try again"))?;
+    app.blocking(move |_| Index::decode(&stored).map_err(ApiError::internal)).await
 }
 
 /// Why there is no documentation, and what to do.
@@ -116,8 +120,8 @@ fn none(connection: &mut PgConnection, name: &CrateName, wanted: &str) -> Result
         LATEST => lookup::shown_crate(connection, name)?.row.name,
         num => lookup::version(connection, name, &version(name, num)?)?.0,
     };
-    let others = version_docs::of_crate(connection, name)?;
-    let named: Vec<String> = others.iter().take(NAMED).map(|docs| docs.num.to_string()).collect();
+    let others = version_docs::nums_of_crate(connection, name)?;
+    let named: Vec<String> = others.iter().take(NAMED).map(ToString::to_string).collect();
     let others = match &named[..] {
         [] => String::new(),
         named => format!(". These versions have documentation: {}", named.join(", ")),
@@ -133,10 +137,10 @@ fn none(connection: &mut PgConnection, name: &CrateName, wanted: &str) -> Result
     )))
 }
 
-fn no_such_file(docs: &FoundDocs, path: &str) -> ApiError {
+fn no_such_file(docs: &FoundDocs, path: &str, root: &str) -> ApiError {
     let (name, num) = (&docs.name, &docs.num);
     ApiError::not_found(format!(
-        "the documentation of `{name}@{num}` has no file {path:?}: begin at /docs/{name}/{num}/, or at /docs/{name}/{LATEST}/"
+        "the documentation of `{name}@{num}` has no file {path:?}: begin at {root}/{name}/{num}/, or at {root}/{name}/{LATEST}/"
     ))
 }
 
@@ -152,8 +156,8 @@ async fn admit(
     let below = address.below(&address.name);
     if !settings.auth_required {
         return Ok(match (&settings.docs.url, place) {
-            (Some(url), Place::Registry { .. }) => Some(leading_to(&format!("{url}/{below}"))),
-            _ if address.grant.is_some() => Some(leading_to(&format!("{}/{below}", place.root()))),
+            (Some(url), Place::Registry { .. }) => Some(leading_to(&format!("{url}/{below}"), parts)),
+            _ if address.grant.is_some() => Some(leading_to(&format!("{}/{below}", place.root()), parts)),
             _ => None,
         });
     }
@@ -166,7 +170,9 @@ async fn admit(
         return match key.await?.admits(grant, name, now) {
             true => Ok(None),
             // The registry knows whether its reader has signed in, and gives another one.
-            false if wants_html(&parts.headers) => Ok(Some(leading_to(&format!("{}/docs/{below}", settings.base_url)))),
+            false if wants_html(&parts.headers) => {
+                Ok(Some(leading_to(&format!("{}/docs/{below}", settings.base_url), parts)))
+            }
             false => Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "the link to the documentation has expired: open the page again",
@@ -176,7 +182,7 @@ async fn admit(
     match place {
         Place::Registry { visit, .. } if visit.session().is_some() => {
             let root = settings.docs.url.as_deref().unwrap_or(place.root());
-            Ok(Some(leading_to(&format!("{root}/~{}/{below}", key.await?.grant(name, now)))))
+            Ok(Some(leading_to(&format!("{root}/~{}/{below}", key.await?.grant(name, now)), parts)))
         }
         // The layer around all pages has asked for a token.
         Place::Registry { .. } => Ok(None),
@@ -188,7 +194,7 @@ async fn admit(
 async fn with_token(app: &App, parts: &Parts, below: &str) -> Result<Option<Response>, ApiError> {
     match auth::token(&parts.headers) {
         Err(_) if wants_html(&parts.headers) => {
-            Ok(Some(leading_to(&format!("{}/docs/{below}", app.settings.base_url))))
+            Ok(Some(leading_to(&format!("{}/docs/{below}", app.settings.base_url), parts)))
         }
         Err(problem) => {
             let detail = format!("{problem}. This registry is private: see {}/me", app.settings.base_url);
@@ -201,9 +207,12 @@ async fn with_token(app: &App, parts: &Parts, below: &str) -> Result<Option<Resp
     }
 }
 
-/// Leads to another path or URL, for this time.
-fn leading_to(place: &str) -> Response {
-    let Ok(place) = HeaderValue::try_from(place) else { return StatusCode::NOT_FOUND.into_response() };
+/// Leads to another path or URL, for this time, with the query of the request: rustdoc's search has one.
+fn leading_to(place: &str, parts: &Parts) -> Response {
+    let query = parts.uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    let Ok(place) = HeaderValue::try_from(format!("{place}{query}")) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     let mut response = (StatusCode::FOUND, [(header::LOCATION, place)]).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     super::file::protect(response.headers_mut(), false);

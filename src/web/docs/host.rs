@@ -1,26 +1,61 @@
 //! The host name of `--docs-url`. It has documentation, and nothing else of the registry: no pages, no API, no cookies.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, html};
+use tower::ServiceExt;
 
 use super::answer::{Place, answer};
 use super::file::protect;
 use crate::web::error::ErrorText;
+use crate::web::limits::{address_requests, reads};
 use crate::web::pages::visit::wants_html;
 use crate::web::{ApiError, App};
 
 /// Nothing is loaded, and nothing runs.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
+/// The host name, and what it has.
+#[derive(Clone)]
+pub(in crate::web) struct OwnHost {
+    name: Arc<str>,
+    router: Router,
+}
+
+impl OwnHost {
+    /// The host of a URL, with the limits that the registry's own routes have.
+    pub fn new(app: &App, url: &str) -> Self {
+        let router = Router::new()
+            .fallback(show)
+            .with_state(app.clone())
+            .layer(from_fn_with_state(app.settings.address_requests.clone(), address_requests::limit))
+            .layer(from_fn(reads::mark));
+        Self { name: name_in(url).into(), router }
+    }
+}
+
 /// Answers what is for this host name, and passes on everything else.
-pub(in crate::web) async fn divide(State(app): State<App>, request: Request, next: Next) -> Response {
-    let own = app.settings.docs.url.as_deref().map(name_in);
-    let asked = asked(request.headers(), request.uri());
-    let is_own = own.zip(asked).is_some_and(|(own, asked)| own.eq_ignore_ascii_case(asked));
-    if is_own { show(&app, request).await } else { next.run(request).await }
+pub(in crate::web) async fn divide(State(own): State<OwnHost>, request: Request, next: Next) -> Response {
+    if !is_for(&own.name, request.headers(), request.uri()) {
+        return next.run(request).await;
+    }
+    let Ok(response): Result<Response, Infallible> = own.router.oneshot(request).await;
+    response
+}
+
+/// Whether a request is for the host name of this URL.
+pub(in crate::web) fn is_at(url: &str, headers: &HeaderMap, uri: &Uri) -> bool {
+    is_for(name_in(url), headers, uri)
+}
+
+fn is_for(name: &str, headers: &HeaderMap, uri: &Uri) -> bool {
+    asked(headers, uri).is_some_and(|asked| name.eq_ignore_ascii_case(asked))
 }
 
 /// The host name of a URL, without its port.
@@ -41,7 +76,7 @@ fn without_port(authority: &str) -> &str {
     }
 }
 
-async fn show(app: &App, request: Request) -> Response {
+async fn show(State(app): State<App>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let answered = match (&parts.method, parts.uri.path()) {
         (&Method::GET | &Method::HEAD, "/") => {
@@ -50,13 +85,13 @@ async fn show(app: &App, request: Request) -> Response {
         }
         (&Method::GET | &Method::HEAD, path) => {
             let rest = path.trim_start_matches('/').to_owned();
-            answer(app, &parts, &rest, &Place::OwnHost).await
+            answer(&app, &parts, &rest, &Place::OwnHost).await
         }
         _ => Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this host has documentation, which is only read")),
     };
     let response = answered.unwrap_or_else(IntoResponse::into_response);
     match response.extensions().get::<ErrorText>().cloned() {
-        Some(ErrorText(text)) if wants_html(&parts.headers) => page(app, response, &text),
+        Some(ErrorText(text)) if wants_html(&parts.headers) => page(&app, response, &text),
         _ => response,
     }
 }

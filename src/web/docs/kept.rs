@@ -8,12 +8,12 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use super::grant::Key;
 use crate::database::catalog::version_docs::{self, FoundDocs};
-use crate::docs_archive::Index;
+use crate::docs_archive::{Index, MAX_INDEX};
 use crate::package::Checksum;
 use crate::web::ApiError;
 
-/// The memory for indexes, in bytes. An index of a thousand files has some hundred KiB.
-const INDEXES: u64 = 32 * 1024 * 1024;
+/// The memory for indexes, in bytes: no index takes more than a quarter. An index of a thousand files has some hundred KiB.
+const INDEXES: u64 = 4 * MAX_INDEX;
 
 /// An archive, and the directory of the crate in it.
 type Place = (Checksum, String);
@@ -43,20 +43,14 @@ impl Default for KeptDocs {
 }
 
 impl KeptDocs {
-    /// The index of the archive of a version; None if it has another one by now.
-    pub(super) fn index(
+    /// The index of the archive of a version, which is read once for all requests that need it at the same time.
+    pub(super) async fn index(
         &self,
-        connection: &mut PgConnection,
         docs: &FoundDocs,
-    ) -> Result<Option<Arc<Index>>, ApiError> {
+        read: impl Future<Output = Result<Index, ApiError>>,
+    ) -> Result<Arc<Index>, ApiError> {
         let place = (docs.checksum, docs.directory.clone());
-        if let Some(index) = self.indexes.get(&place) {
-            return Ok(Some(index));
-        }
-        let Some(stored) = version_docs::entries(connection, docs)? else { return Ok(None) };
-        let index = Arc::new(Index::decode(&stored).map_err(ApiError::internal)?);
-        self.indexes.insert(place, Arc::clone(&index));
-        Ok(Some(index))
+        self.indexes.get_or_insert_async(&place, async { Ok::<_, ApiError>(Arc::new(read.await?)) }).await
     }
 
     pub(super) fn key(&self, connection: &mut PgConnection) -> Result<Key, ApiError> {
@@ -65,5 +59,36 @@ impl KeptDocs {
         }
         let key = Key::new(&version_docs::key(connection)?);
         Ok(self.key.get_or_init(|| key).clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join;
+
+    use super::*;
+
+    #[test]
+    fn an_index_is_read_once_for_requests_at_the_same_time() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (kept, reads) = (KeptDocs::default(), AtomicUsize::new(0));
+        let docs = FoundDocs {
+            version_id: 1,
+            name: "foo".parse().unwrap(),
+            num: "1.0.0".parse().unwrap(),
+            checksum: Checksum::of(b"zip"),
+            directory: "foo".to_owned(),
+        };
+        let read = || async {
+            reads.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            let index = r#"{"prefix":"","directory":"foo","files":[]}"#;
+            serde_json::from_str::<Index>(index).map_err(ApiError::internal)
+        };
+        let (one, other) = runtime.block_on(join(kept.index(&docs, read()), kept.index(&docs, read())));
+        assert!(one.is_ok_and(|one| other.is_ok_and(|other| Arc::ptr_eq(&one, &other))));
+        assert_eq!(reads.load(Ordering::Relaxed), 1);
     }
 }

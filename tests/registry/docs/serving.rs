@@ -1,10 +1,13 @@
 //! Reading documentation.
 
 use std::io::Read;
+use std::net::SocketAddr;
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Method, Request};
 use flate2::read::GzDecoder;
+use supercargo::web::{AddressRequests, TrustedProxies};
 
 use super::{get, header, location, publish, sample, upload, with_foo, zip};
 use crate::support::harness::TestRegistry;
@@ -193,10 +196,46 @@ fn with_a_host_of_its_own_documentation_is_there_and_nothing_else_is() {
     }
     let put = Request::put("/api/v1/crates/new").header("host", "docs.test").body(Body::empty()).unwrap();
     assert_eq!(ann.send(put).status, 405);
+    assert_eq!(location(&on("/foo?search=A%20B", &[])), "/foo/latest/?search=A%20B");
+    let detail = on("/foo/1.0.0/x.html", &[]).detail();
+    assert!(detail.ends_with("begin at /foo/1.0.0/, or at /foo/latest/"), "{detail}");
     let missing = on("/foo/1.0.0/x.html", &[("accept", "text/html")]);
     assert!(missing.status == 404 && missing.text().contains("<h1>404 Not Found</h1>"), "{}", missing.text());
     // The registry itself is where it was.
     get(&ann, "/api/v1/crates/foo", &[("host", "registry.test")]).good();
+}
+
+#[test]
+fn the_host_of_documentation_has_the_limit_of_each_client() {
+    let registry = TestRegistry::with(|settings| {
+        settings.docs.url = Some("https://docs.test".to_owned());
+        settings.address_requests = AddressRequests::new(0, TrustedProxies::default());
+    });
+    let status = |host: &str, path: &str| {
+        let peer = ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 1234)));
+        let request = Request::get(path).header("host", host).extension(peer).body(Body::empty()).unwrap();
+        registry.anonymous().send(request).status
+    };
+    assert_eq!(status("docs.test", "/foo/latest/"), 429);
+    assert_eq!(status("registry.test", "/api/v1/crates/foo"), 429);
+    assert_eq!(status("registry.test", "/health/live"), 200);
+}
+
+#[test]
+fn redirects_keep_the_query() {
+    let registry = TestRegistry::new();
+    let ann = with_foo(&registry);
+    upload(&ann, "1.0.0", sample("one")).good();
+    for (from, to) in [
+        ("/docs/foo", "/docs/foo/latest/"),
+        ("/docs/foo/1.0.0", "/docs/foo/1.0.0/"),
+        ("/docs/foo/1.0.0/", "/docs/foo/1.0.0/foo/"),
+        ("/docs/foo/1.0.0/foo/inner", "/docs/foo/1.0.0/foo/inner/"),
+        ("/docs/FOO/1.0.0/foo/", "/docs/foo/1.0.0/foo/"),
+    ] {
+        let answer = get(&ann, &format!("{from}?search=A%20B&go"), &[]);
+        assert_eq!(location(&answer), format!("{to}?search=A%20B&go"), "{from}");
+    }
 }
 
 #[test]
@@ -208,4 +247,6 @@ fn documentation_is_served_under_the_path_of_the_registry() {
     assert_eq!(answer.json()["docs_url"], "http://registry.test/crates/docs/foo/1.0.0/");
     assert_eq!(location(&get(&ann, "/crates/docs/foo/1.0.0/", &[])), "/crates/docs/foo/1.0.0/foo/");
     assert_eq!(get(&ann, "/crates/docs/foo/1.0.0/foo/", &[]).good().text(), "a");
+    let detail = get(&ann, "/crates/docs/foo/1.0.0/x.html", &[]).detail();
+    assert!(detail.ends_with("begin at /crates/docs/foo/1.0.0/, or at /crates/docs/foo/latest/"), "{detail}");
 }

@@ -1,6 +1,14 @@
 //! Documentation in S3, in backups and in verifications, and what a killed upload leaves.
 
+use chrono::{TimeDelta, Utc};
+use diesel::RunQueryDsl;
+use diesel::sql_types::BigInt;
 use serde_json::Value;
+use supercargo::crate_store::CrateStore;
+use supercargo::database::Pool;
+use supercargo::database::upkeep::backup;
+use supercargo::jobs::unused_files;
+use supercargo::package::Checksum;
 
 use super::{sample, zip};
 use crate::support::event::wait_until;
@@ -91,6 +99,59 @@ fn a_backup_contains_documentation_and_a_restored_registry_serves_it() {
     restored.start_again();
     assert_eq!(http::get(&format!("{}/docs/foo/1.0.0/foo/inner/", restored.url)).good().text(), "<p>inner");
     assert_eq!(verified(&restored, &[])["differences"], serde_json::json!([]));
+}
+
+/// Rows of documentation are replaced, so that a backup may need a file that has no row any longer.
+#[test]
+fn a_file_without_a_row_is_kept_while_a_backup_is_being_made() {
+    let served = Served::stopped();
+    let (mut session, pool) = (served.database.connect(), Pool::live(&served.database.url(), 2));
+    let directory = tempfile::tempdir().unwrap();
+    let store = CrateStore::local(directory.path()).unwrap();
+    let checksum = Checksum::of(b"replaced");
+    let put = || store.put(checksum, "replaced".into()).unwrap();
+    put();
+    let mut backing_up = served.database.connect();
+    assert!(backup::keep_files(&mut backing_up).unwrap());
+    let now = Utc::now() + TimeDelta::hours(1);
+    let tidied = || unused_files::tidy(&pool, &store, (now, now), &|| false).unwrap().quarantined.len();
+    assert!(!unused_files::remove_docs(&mut session, &store, checksum).unwrap());
+    assert_eq!(tidied(), 0);
+    assert_eq!(store.size(checksum).unwrap(), Some(8));
+    assert!(backup::release_files(&mut backing_up).unwrap());
+    assert!(unused_files::remove_docs(&mut session, &store, checksum).unwrap());
+    put();
+    assert_eq!(tidied(), 1);
+}
+
+#[test]
+fn a_removal_that_lost_its_session_keeps_what_was_uploaded_again() {
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let end_sessions = "SELECT count(pg_terminate_backend(pid)) AS count FROM pg_locks
+                        WHERE locktype = 'advisory' AND classid = 1718185061 AND mode = 'ExclusiveLock' AND granted
+                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let served = Served::start_with_fail_points("error", &[]);
+    let archive = sample("one");
+    let file = served.data_dir().join("crates").join(place(&with_docs(&served, &archive)));
+    let (url, token) = (format!("{}/api/v1/crates/foo/1.0.0/docs", served.url), served.token("ann"));
+    served.arm("unused.set_aside=stall(5s)");
+    http::delete_as(&url, &token).good();
+    served.wait_until_passed();
+    // The job sleeps with the file set aside. Its session ends, and so does its lock.
+    assert!(!file.exists());
+    wait_until("the session of the removal", || {
+        let ended: Count = diesel::sql_query(end_sessions).get_result(&mut served.database.connect()).unwrap();
+        ended.count > 0
+    });
+    http::put_bytes_as(&url, &token, &archive).good();
+    let quarantine = served.data_dir().join("crates/quarantine");
+    wait_until("the file is put back", || std::fs::read_dir(&quarantine).unwrap().count() == 0);
+    assert!(std::fs::read(&file).unwrap() == archive);
+    assert_eq!(http::get(&format!("{}/docs/foo/1.0.0/foo/inner/", served.url)).good().text(), "<p>inner");
 }
 
 #[test]

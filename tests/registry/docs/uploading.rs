@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::Method;
 use supercargo::database::access::new_token::NewToken;
+use supercargo::database::access::rate_limits::RateLimits;
 use supercargo::database::access::scope::Scope;
 use supercargo::docs_archive::Limits;
 
@@ -80,6 +81,20 @@ fn nobody_else_uploads_or_deletes_documentation() {
     ] {
         let refused = ann.request(Method::PUT, path, body.clone());
         assert!(refused.status == 404 && refused.detail().contains(why), "{}", refused.text());
+    }
+}
+
+#[test]
+fn refused_zips_count_for_the_rate_limit_but_not_what_is_refused_before_they_are_looked_at() {
+    let limits = RateLimits::configured(["publish-docs=2/1h".parse().unwrap()]).unwrap();
+    let registry = TestRegistry::with(|settings| settings.admission.rate_limits = limits);
+    let ann = with_foo(&registry);
+    assert_eq!(upload(&ann, "3.0.0", sample("one")).status, 404);
+    assert_eq!(upload(&ann, "1.0.0", b"no zip".to_vec()).status, 422);
+    upload(&ann, "1.0.0", sample("one")).good();
+    for body in [b"no zip".to_vec(), sample("two")] {
+        let refused = upload(&ann, "1.0.0", body);
+        assert!(refused.status == 429 && refused.detail().contains("rate limit exceeded"), "{}", refused.text());
     }
 }
 
