@@ -73,6 +73,10 @@ impl World {
         Exporter { index: &self.index, destination: &self.destination, until, progress: &() }
     }
 
+    fn carry_out(&self, begun: &Begun) -> Result<Done, ExportError> {
+        self.exporter().carry_out(begun, &mut || Ok(()))
+    }
+
     /// A whole attempt.
     fn export(&self) -> Option<Done> {
         self.database
@@ -81,8 +85,8 @@ impl World {
                 let Some(begun) = begin(connection, &self.index, &self.destination, Scope::Changes)? else {
                     return Ok(None);
                 };
-                let done = self.exporter().carry_out(&begun)?;
-                self.exporter().record(connection, &begun)?;
+                let done = self.carry_out(&begun)?;
+                self.exporter().record(connection, &begun, &done)?;
                 Ok(Some(done))
             })
             .unwrap()
@@ -113,16 +117,16 @@ impl World {
 fn an_attempt_writes_what_changed_and_records_the_commit() {
     let world = World::new();
     world.commit(PATH, Some("a"));
-    assert_eq!(world.export(), Some(Done { written: 2, removed: 0, unchanged: 0 }));
+    assert_eq!(world.export(), Some(Done { written: 2, removed: 0, unchanged: 0, owes: false }));
     assert_eq!(world.export(), None);
     world.commit(PATH, Some("b"));
     world.commit("3/b/bar", Some("x"));
     let state = index_exports::find(&mut world.database.connect(), &world.destination.key()).unwrap().unwrap();
     let head = world.index.head().unwrap().commit.unwrap();
     assert_eq!(Lag::of(&world.index, &state, head).unwrap().unwrap().commits, 2);
-    assert_eq!(world.export(), Some(Done { written: 2, removed: 0, unchanged: 0 }));
+    assert_eq!(world.export(), Some(Done { written: 2, removed: 0, unchanged: 0, owes: false }));
     world.commit(PATH, None);
-    assert_eq!(world.export(), Some(Done { written: 0, removed: 1, unchanged: 0 }));
+    assert_eq!(world.export(), Some(Done { written: 0, removed: 1, unchanged: 0, owes: false }));
     assert_eq!((world.object(PATH), world.object("3/b/bar")), (None, Some("x".to_owned())));
 }
 
@@ -150,14 +154,14 @@ fn an_attempt_that_lost_its_session_cannot_bring_back_what_it_read() {
         // "a" is what the object had when the late attempt began.
         world.commit(PATH, Some(newer));
         world.export();
-        let refused = world.exporter().carry_out(&late).unwrap_err();
+        let refused = world.carry_out(&late).unwrap_err();
         assert!(matches!(refused, ExportError::Superseded { .. }), "{refused}");
         assert_eq!(world.object(PATH).as_deref(), Some(newer));
     }
     world.commit(PATH, None);
     world.export();
     // What was removed has no number. The second look finds what the late attempt wrote.
-    let _ = world.exporter().carry_out(&late);
+    let _ = world.carry_out(&late);
     world.later(61);
     world.export();
     assert_eq!(world.object(PATH), None);
@@ -177,10 +181,10 @@ fn who_has_the_lock_goes_on_after_objects_of_a_database_whose_clock_was_ahead() 
     let mut connection = world.database.connect();
     connection.batch_execute("BEGIN").unwrap();
     let mut begun = world.begin(&mut connection).unwrap();
-    let refused = world.exporter().carry_out(&begun).unwrap_err();
+    let refused = world.carry_out(&begun).unwrap_err();
     let ExportError::Superseded { theirs, .. } = refused else { panic!("{refused}") };
     world.exporter().raise(&mut connection, &mut begun, theirs).unwrap();
-    world.exporter().carry_out(&begun).unwrap();
+    world.carry_out(&begun).unwrap();
     assert_eq!(world.object(PATH).as_deref(), Some("c"));
 }
 
@@ -242,7 +246,7 @@ fn a_change_that_was_undone_after_a_kill_is_written_back() {
     world.commit(PATH, Some("b"));
     // Killed after the object was written.
     let killed = world.begin_and_lose_the_session();
-    world.exporter().carry_out(&killed).unwrap();
+    world.carry_out(&killed).unwrap();
     assert_eq!(world.object(PATH).as_deref(), Some("b"));
     world.commit(PATH, Some("a"));
     world.export();
