@@ -7,7 +7,9 @@ use diesel::{Connection, PgConnection};
 use supercargo::crate_store::{Bucket, S3Credentials, S3Settings, Written};
 use supercargo::database::upkeep::index_exports;
 use supercargo::index::{Change, ConfigJson, Index};
-use supercargo::jobs::index_export::{Begun, Destination, Done, ExportError, Exporter, Lag, Scope, Work, begin};
+use supercargo::jobs::index_export::{
+    Begun, Destination, Done, ExportError, Exporter, Invalidation, Lag, Scope, Work, begin, is_held, look,
+};
 
 use crate::support::cluster::Database;
 use crate::support::s3::{BUCKET, S3Server, SECRET_KEY};
@@ -62,6 +64,16 @@ impl World {
         };
         let head = self.index.head().unwrap();
         self.index.lock_writer().unwrap().commit(&head, &[change]).unwrap();
+    }
+
+    /// The branch of a mirror that has not been fetched since the last commit.
+    fn go_back(&self) {
+        let git = std::process::Command::new("git")
+            .arg("-C")
+            .arg(self.index.path())
+            .args(["update-ref", "HEAD", "HEAD~1"])
+            .status();
+        assert!(git.unwrap().success());
     }
 
     fn begin(&self, connection: &mut PgConnection) -> Option<Begun> {
@@ -141,6 +153,101 @@ fn of_two_processes_one_exports() {
     assert!(world.begin(&mut other).is_none());
     one.batch_execute("ROLLBACK").unwrap();
     assert!(world.begin(&mut other).is_some());
+}
+
+#[test]
+fn an_index_that_is_behind_is_not_exported() {
+    let world = World::new();
+    world.commit(PATH, Some("a"));
+    world.commit(PATH, Some("b"));
+    world.export();
+    world.go_back();
+    let mut connection = world.database.connect();
+    for scope in [Scope::Changes, Scope::Everything, Scope::Rewrite] {
+        let begun = begin(&mut connection, &world.index, &world.destination, scope);
+        assert!(matches!(begun, Err(ExportError::Behind(_))), "{scope:?}");
+    }
+    // An attempt that was cut off is known by its objects only.
+    connection.batch_execute("UPDATE index_exports SET commit_id = NULL").unwrap();
+    let begun = begin(&mut connection, &world.index, &world.destination, Scope::Rewrite).unwrap().unwrap();
+    let refused = world.carry_out(&begun).unwrap_err();
+    assert!(matches!(refused, ExportError::Behind(_)), "{refused}");
+    assert_eq!(world.object(PATH).as_deref(), Some("b"));
+}
+
+#[test]
+fn an_attempt_ends_when_its_session_is_lost() {
+    let world = World::new();
+    world.commit(PATH, Some("a"));
+    let mut connection = world.database.connect();
+    connection.batch_execute("BEGIN").unwrap();
+    let begun = world.begin(&mut connection).unwrap();
+    assert!(is_held(&mut connection).is_ok());
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE datname = current_database() AND state = 'idle in transaction'";
+    world.database.connect().batch_execute(end).unwrap();
+    let ended = world.exporter().carry_out(&begun, &mut || is_held(&mut connection)).unwrap_err();
+    assert!(matches!(ended, ExportError::Database(_)), "{ended}");
+    assert_eq!(world.object(PATH), None);
+}
+
+#[test]
+fn what_a_cut_off_attempt_wrote_or_the_next_one_writes_is_no_difference() {
+    let world = World::new();
+    world.commit(PATH, Some("a"));
+    world.export();
+    let mut connection = world.database.connect();
+    let mut differs = || {
+        let looked = look(&mut connection, &world.index, &world.destination, PATH).unwrap().unwrap();
+        looked.expected != looked.found
+    };
+    world.commit(PATH, Some("b"));
+    assert!(!differs());
+    let cut_off = world.begin_and_lose_the_session();
+    world.carry_out(&cut_off).unwrap();
+    world.commit(PATH, Some("c"));
+    assert_eq!(world.object(PATH).as_deref(), Some("b"));
+    assert!(!differs());
+    std::fs::write(world.server.objects().join("index").join(PATH), "damaged").unwrap();
+    world.export();
+    assert!(!differs());
+    world.destination.bucket.remove(PATH).unwrap();
+    assert!(differs());
+}
+
+#[test]
+fn an_invalidation_that_is_owed_is_not_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let paths = directory.path().join("paths");
+    let said = || std::fs::read_to_string(&paths).unwrap_or_default();
+    let mut world = World::new();
+    world.commit(PATH, Some("a"));
+    world.export();
+    let command = format!("cat >> {}", paths.display());
+    world.destination.invalidation = Some(Invalidation { command, limit: Duration::from_secs(30) });
+    world.commit(PATH, Some("b"));
+    world.export();
+    assert_eq!(said(), "3/f/foo\n");
+    // It is noted and committed before the second look writes.
+    world.destination.bucket.remove(PATH).unwrap();
+    world.later(61);
+    let found = world.export().unwrap();
+    assert!(found.owes && found.written == 0, "{found:?}");
+    assert_eq!((world.object(PATH), said()), (None, "3/f/foo\n".to_owned()));
+    assert_eq!(world.export().unwrap().written, 1);
+    assert_eq!((world.object(PATH).as_deref(), &*said()), (Some("b"), "3/f/foo\n*\n"));
+    assert_eq!(world.export(), None);
+    // The command runs although there is nothing to write.
+    let (mut one, mut other) = (world.database.connect(), world.database.connect());
+    let key = world.destination.key();
+    assert!(index_exports::owe_invalidation(&mut one, &key).unwrap());
+    assert_eq!(world.export(), Some(Done::default()));
+    assert_eq!(said(), "3/f/foo\n*\n*\n");
+    // It is not waited for while another process exports.
+    world.commit(PATH, Some("c"));
+    one.batch_execute("BEGIN").unwrap();
+    assert!(world.begin(&mut one).is_some());
+    assert!(!index_exports::owe_invalidation(&mut other, &key).unwrap());
 }
 
 #[test]
