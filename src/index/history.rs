@@ -44,7 +44,7 @@ impl Index {
     }
 
     /// Whether `commit` comes after `other` in the history; `None` if one of them is not here. One that is older by more than
-    /// [`SKEW`] does not: most are, and the walk back to them would be long.
+    /// a day does not: most are, and the walk back to them would be long.
     pub fn is_after(&self, commit: Oid, other: Oid) -> Result<Option<bool>, IndexError> {
         self.with_handle("compare commits", |repository| {
             let (commit, other) = (optional(repository.find_commit(commit))?, optional(repository.find_commit(other))?);
