@@ -183,7 +183,7 @@ fn an_attempt_ends_when_its_session_is_lost() {
     connection.batch_execute("BEGIN").unwrap();
     let begun = world.begin(&mut connection).unwrap();
     assert!(is_held(&mut connection).is_ok());
-    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
                WHERE datname = current_database() AND state = 'idle in transaction'";
     world.database.connect().batch_execute(end).unwrap();
     let ended = world.exporter().carry_out(&begun, &mut || is_held(&mut connection)).unwrap_err();
