@@ -11,11 +11,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 use serde_json::json;
 
-use crate::admin::output::{print_json, say};
+use crate::admin::output::{complain, print_json, say};
 use crate::config::{ExportOptions, IndexCommand};
 use crate::database::upkeep::index_exports;
 use crate::index::Index;
-use crate::jobs::index_export::{self, Destination, Done, ExportError, Exporter, Lag, Progress, Scope};
+use crate::jobs::index_export::{self, Destination, Done, ExportError, Exporter, LIMIT, Lag, Progress, Scope, is_held};
 use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
 use crate::process::operator_command::stop_on_signal;
 use crate::process::signals::Signals;
@@ -27,9 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The pause between two attempts to get its lock.
 const POLL: Duration = Duration::from_millis(200);
-
-/// The longest export.
-const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Interval of progress lines in the log when there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(30);
@@ -68,11 +65,14 @@ fn run(
         (true, _) => Scope::Everything,
         _ => Scope::Changes,
     };
-    let done = export(&mut connection, &index, destination, scope, &watcher);
+    let owes = scope != Scope::Changes;
+    let mut attempts =
+        Attempts { index: &index, destination, scope, watcher: &watcher, owes, first: None, waits_since: None };
+    let done = attempts.all(&mut connection);
     drop(watcher);
     let name = destination.bucket.name();
     match done? {
-        Some((commit, Done { written, removed, unchanged })) => say!(
+        Some((commit, Done { written, removed, unchanged, .. })) => say!(
             "{name} has the index as of commit {commit}: {written} files written, {removed} removed, {unchanged} looked at and \
              right."
         ),
@@ -81,54 +81,88 @@ fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Exports in a transaction that has the lock; None if there was nothing to do.
-fn export(
-    connection: &mut PgConnection,
-    index: &Index,
-    destination: &Destination,
+/// What an export does, in attempts.
+struct Attempts<'a> {
+    index: &'a Index,
+    destination: &'a Destination,
     scope: Scope,
-    watcher: &Watcher,
-) -> Result<Option<(String, Done)>, CommandError> {
-    let key = destination.key();
-    index_exports::declare(connection, &key)?;
-    if scope != Scope::Changes {
-        index_exports::owe_invalidation(connection, &key)?;
-    }
-    let start = Instant::now();
-    loop {
-        let done = connection.transaction(|connection| {
-            let Some(mut begun) = index_export::begin(connection, index, destination, scope)? else { return Ok(None) };
-            let exporter = Exporter { index, destination, until: Instant::now() + LIMIT, progress: watcher };
-            let done = match exporter.carry_out(&begun) {
-                Err(ExportError::Superseded { theirs, .. }) => {
-                    exporter.raise(connection, &mut begun, theirs)?;
-                    exporter.carry_out(&begun)?
+    watcher: &'a Watcher,
+    /// An invalidation of everything has to be noted before the next attempt.
+    owes: bool,
+    /// The number of the first attempt of a rewrite: what has it need not be written again.
+    first: Option<i64>,
+    waits_since: Option<Instant>,
+}
+
+impl Attempts<'_> {
+    /// Exports in attempts of a limited time, each in a transaction that has the lock; None if there was nothing to do.
+    fn all(&mut self, connection: &mut PgConnection) -> Result<Option<(String, Done)>, CommandError> {
+        let key = self.destination.key();
+        index_exports::declare(connection, &key)?;
+        loop {
+            if self.owes {
+                self.owes = !index_exports::owe_invalidation(connection, &key)?;
+            }
+            let attempted =
+                if self.owes { Ok(None) } else { connection.transaction(|connection| self.once(connection)) };
+            match attempted {
+                // The second look found wrong files, which the next attempt writes.
+                Ok(Some((_, done))) if done.owes => self.waits_since = None,
+                Ok(Some(done)) => return Ok(Some(done)),
+                Ok(None) if !self.owes && self.is_current(connection)? => return Ok(None),
+                Ok(None) => self.wait()?,
+                Err(ExportError::OutOfTime(objects)) if objects > 0 => {
+                    tracing::info!("{objects} objects were written in the time of one attempt: the next one goes on");
+                    self.waits_since = None;
                 }
-                done => done?,
-            };
-            exporter.record(connection, &begun)?;
-            Ok::<_, ExportError>(Some((begun.commit.to_string(), done)))
-        })?;
-        if done.is_some() || is_current(connection, index, destination, scope)? {
-            return Ok(done);
+                Err(error) => return Err(error.into()),
+            }
         }
-        if start.elapsed() > PATIENCE || watcher.is_stopped() {
+    }
+
+    /// None if another process has the lock or there is nothing to do.
+    fn once(&mut self, connection: &mut PgConnection) -> Result<Option<(String, Done)>, ExportError> {
+        let begun = index_export::begin(connection, self.index, self.destination, self.scope)?;
+        let Some(mut begun) = begun else { return Ok(None) };
+        // Another process may have exported since it was noted.
+        self.owes = self.scope != Scope::Changes && !begun.state.invalidates_all;
+        if self.owes {
+            return Ok(None);
+        }
+        if self.scope == Scope::Rewrite {
+            begun.since = *self.first.get_or_insert(begun.since);
+        }
+        let until = Instant::now() + LIMIT;
+        let exporter = Exporter { index: self.index, destination: self.destination, until, progress: self.watcher };
+        let mut done = exporter.carry_out(&begun, &mut || is_held(connection));
+        if let Err(ExportError::Superseded { theirs, .. }) = done {
+            exporter.raise(connection, &mut begun, theirs)?;
+            done = exporter.carry_out(&begun, &mut || is_held(connection));
+        }
+        let done = done?;
+        exporter.record(connection, &begun, &done)?;
+        Ok(Some((begun.commit.to_string(), done)))
+    }
+
+    /// Waits for another process for a moment.
+    fn wait(&mut self) -> Result<(), CommandError> {
+        let since = *self.waits_since.get_or_insert_with(|| {
+            complain!("another process exports; waiting");
+            Instant::now()
+        });
+        if since.elapsed() > PATIENCE || self.watcher.is_stopped() {
             return Err(CommandError::new("another process exports the index: try again when it is done"));
         }
         std::thread::sleep(POLL);
+        Ok(())
     }
-}
 
-/// Whether an export of changes has nothing to do, rather than no lock.
-fn is_current(
-    connection: &mut PgConnection,
-    index: &Index,
-    destination: &Destination,
-    scope: Scope,
-) -> Result<bool, CommandError> {
-    let head = index.head()?.commit.map(|head| head.to_string());
-    let state = index_exports::find(connection, &destination.key())?;
-    Ok(head.is_none() || scope == Scope::Changes && state.and_then(|state| state.commit_id) == head)
+    /// Whether an export of changes has nothing to do, rather than no lock.
+    fn is_current(&self, connection: &mut PgConnection) -> Result<bool, CommandError> {
+        let head = self.index.head()?.commit.map(|head| head.to_string());
+        let state = index_exports::find(connection, &self.destination.key())?.filter(|state| !state.invalidates_all);
+        Ok(head.is_none() || self.scope == Scope::Changes && state.and_then(|state| state.commit_id) == head)
+    }
 }
 
 fn status(

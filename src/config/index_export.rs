@@ -51,14 +51,28 @@ impl IndexExportOptions {
                 .to_owned());
         }
         match crate_store {
-            Some(CrateStorePlace::Bucket { bucket, prefix }) if (bucket, prefix) == (&export.bucket, &export.prefix) => {
-                Err("--index-export and --crate-store are the same place: use two prefixes, as in s3://BUCKET/index and \
-                     s3://BUCKET/crates"
-                    .to_owned())
+            Some(CrateStorePlace::Bucket { bucket, prefix })
+                if *bucket == export.bucket
+                    && (is_below(prefix, &export.prefix) || is_below(&export.prefix, prefix)) =>
+            {
+                let (index, crates) = (url(&export.bucket, &export.prefix), url(bucket, prefix));
+                Err(format!(
+                    "--index-export {index} and --crate-store {crates} are the same place, or one is inside the other: use two \
+                     prefixes, as in s3://{bucket}/index and s3://{bucket}/crates"
+                ))
             }
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a prefix is another one or inside it.
+fn is_below(prefix: &str, other: &str) -> bool {
+    other.is_empty() || prefix.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn url(bucket: &str, prefix: &str) -> String {
+    if prefix.is_empty() { format!("s3://{bucket}") } else { format!("s3://{bucket}/{prefix}") }
 }
 
 fn bucket(text: &str) -> Result<ExportPlace, String> {
@@ -97,7 +111,14 @@ mod tests {
     fn an_export_is_public_and_has_a_place_of_its_own() {
         let crates = place("s3://a/b").unwrap();
         export("s3://a/index").check(Some(&crates), false).unwrap();
-        assert!(export("s3://a/b/").check(Some(&crates), false).unwrap_err().contains("same place"));
+        export("s3://a/bc").check(Some(&crates), false).unwrap();
+        export("s3://other/b").check(Some(&crates), false).unwrap();
+        for place in ["s3://a/b/", "s3://a", "s3://a/b/index"] {
+            let refused = export(place).check(Some(&crates), false).unwrap_err();
+            assert!(refused.contains("--crate-store s3://a/b are the same place"), "{refused}");
+        }
+        let all = place("s3://a").unwrap();
+        assert!(export("s3://a/index").check(Some(&all), false).unwrap_err().contains("--crate-store s3://a are"));
         assert!(export("s3://a/index").check(None, true).unwrap_err().contains("everyone can read"));
         assert!(bucket("/srv/index").is_err());
         assert!(header("no-cache\r\nx: y").is_err());

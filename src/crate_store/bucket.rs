@@ -101,8 +101,8 @@ impl Bucket {
         }
     }
 
-    /// All objects, in the order of their paths, which S3 guarantees.
-    pub fn list(&self) -> Result<Vec<Listed>, BucketError> {
+    /// The objects at the paths that `keeps` accepts, in the order of their paths, which S3 guarantees.
+    pub fn list(&self, keeps: fn(&str) -> bool) -> Result<Vec<Listed>, BucketError> {
         let mut listed = self.store.list(None).chunks(PAGE);
         let mut objects = Vec::new();
         loop {
@@ -110,7 +110,9 @@ impl Bucket {
             let Some(page) = self.wait_for(|| "the list of objects".to_owned(), page)? else { return Ok(objects) };
             for meta in page {
                 let meta = meta.map_err(|error| self.failed("the list of objects".to_owned(), Failure::of(&error)))?;
-                objects.push(Listed::of(meta));
+                if keeps(meta.location.as_ref()) {
+                    objects.push(Listed::of(meta));
+                }
             }
         }
     }

@@ -7,6 +7,9 @@ use git2::{Commit, ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
 use super::error::{IndexError, optional};
 use super::repository::{Head, Index};
 
+/// The most that the clocks of machines that write to the index differ, in seconds.
+const SKEW: i64 = 24 * 60 * 60;
+
 /// The commits after one up to another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
@@ -37,6 +40,17 @@ impl Index {
                 return Ok(false);
             }
             Ok(commit == other || repository.graph_descendant_of(other, commit)?)
+        })
+    }
+
+    /// Whether `commit` comes after `other` in the history; `None` if one of them is not here. One that is older by more than
+    /// a day does not: most are, and the walk back to them would be long.
+    pub fn is_after(&self, commit: Oid, other: Oid) -> Result<Option<bool>, IndexError> {
+        self.with_handle("compare commits", |repository| {
+            let (commit, other) = (optional(repository.find_commit(commit))?, optional(repository.find_commit(other))?);
+            let (Some(commit), Some(other)) = (commit, other) else { return Ok(None) };
+            let is_old = commit.time().seconds() + SKEW < other.time().seconds();
+            Ok(Some(!is_old && repository.graph_descendant_of(commit.id(), other.id())?))
         })
     }
 

@@ -104,12 +104,21 @@ pub fn record(
     .map(drop)
 }
 
-/// Notes that objects are about to be written whose paths the next attempt may not find.
-pub fn owe_invalidation(connection: &mut PgConnection, destination: &str) -> QueryResult<()> {
-    statement("UPDATE index_exports SET invalidates_all = true WHERE destination = $1")
-        .bind::<Text, _>(destination)
-        .execute(connection)
-        .map(drop)
+/// Notes that objects are about to be written whose paths the next attempt may not find; false if another process has locked
+/// the state, or there is none.
+pub fn owe_invalidation(connection: &mut PgConnection, destination: &str) -> QueryResult<bool> {
+    statement(
+        "UPDATE index_exports SET invalidates_all = true
+         WHERE destination = (SELECT destination FROM index_exports WHERE destination = $1 FOR UPDATE SKIP LOCKED)",
+    )
+    .bind::<Text, _>(destination)
+    .execute(connection)
+    .map(|noted| noted > 0)
+}
+
+/// Fails if the session is lost, and with it the lock on the state.
+pub fn confirm(connection: &mut PgConnection) -> QueryResult<()> {
+    statement("SELECT 1").execute(connection).map(drop)
 }
 
 /// Forgets all copies: the next export compares every file.

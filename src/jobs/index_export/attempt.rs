@@ -46,58 +46,76 @@ pub struct Done {
     pub removed: usize,
     /// Objects that were right already.
     pub unchanged: usize,
+    /// The second look found wrong objects, and left them: the invalidation of everything is to be noted and committed, so that
+    /// no failure loses it, and the next attempt writes them.
+    pub owes: bool,
 }
 
 impl Exporter<'_> {
-    /// Writes the objects, and has caches forget the former ones.
-    pub fn carry_out(&self, begun: &Begun) -> Result<Done, ExportError> {
+    /// Writes the objects, and has caches forget the former ones. `is_held` is called before the first object and then every
+    /// half minute: an error, because the session with the lock is lost, ends the attempt.
+    pub fn carry_out(
+        &self,
+        begun: &Begun,
+        is_held: &mut dyn FnMut() -> Result<(), ExportError>,
+    ) -> Result<Done, ExportError> {
         fault::point("export.begun")?;
-        let mut items = self.items(begun)?;
+        let [mut items, again] = self.items(begun)?;
         let objects = Objects {
             index: self.index,
             destination: self.destination,
             commit: begun.commit,
             fence: begun.state.fence,
+            since: begun.since,
+            is_fetched: begun.is_fetched,
             until: self.until,
             is_stopped: &|| self.progress.is_stopped(),
         };
-        let (finished, of) = (AtomicUsize::new(0), items.len());
+        let (finished, of) = (AtomicUsize::new(0), items.len() + again.len());
         let place = |(path, care): &(String, Care)| {
             let placed = objects.place(path, *care)?;
             self.progress.at(finished.fetch_add(1, Ordering::Relaxed) + 1, of);
-            Ok((path.clone(), placed))
+            Ok::<_, ExportError>((path.clone(), placed))
         };
         // Cargo reads config.json first.
         let config = items.iter().position(|(path, _)| path == ConfigJson::PATH).map(|place| items.remove(place));
-        let placed = config.iter().map(place).collect::<Result<Vec<_>, _>>();
-        let placed = placed.and_then(|first| Ok([first, for_all(&items, place)?].concat()));
+        is_held()?;
+        let first: Result<Vec<(String, Placed)>, ExportError> = config.iter().map(place).collect();
+        let placed = first.and_then(|first| {
+            let changed = for_all(&items, place, is_held)?;
+            // The second look comes last: it delays nothing.
+            Ok([first, changed, for_all(&again, place, is_held)?].concat())
+        });
         let placed = placed.map_err(|error| match error {
             ExportError::OutOfTime(_) => ExportError::OutOfTime(finished.load(Ordering::Relaxed)),
             ExportError::Stopped(_) => ExportError::Stopped(finished.load(Ordering::Relaxed)),
             error => error,
         })?;
         fault::point("export.written")?;
-        if let Some(invalidation) = &self.destination.invalidation {
+        let count = |what: Placed| placed.iter().filter(|(_, placed)| *placed == what).count();
+        let (written, removed, unchanged) = (count(Placed::Written), count(Placed::Removed), count(Placed::Unchanged));
+        let done = Done { written, removed, unchanged, owes: count(Placed::Owed) > 0 };
+        if let Some(invalidation) = self.destination.invalidation.as_ref().filter(|_| !done.owes) {
             invalidation.run(&stale(begun, &placed))?;
         }
         fault::point("export.invalidated")?;
-        let count = |what: Placed| placed.iter().filter(|(_, placed)| *placed == what).count();
-        Ok(Done {
-            written: count(Placed::Written),
-            removed: count(Placed::Removed),
-            unchanged: count(Placed::Unchanged),
-        })
+        Ok(done)
     }
 
     /// After an object had a larger number: takes an even larger one, if this attempt still has the lock. Then the object is of
     /// an earlier attempt, made by the clock of a database that is ahead, or of one that was restored.
     pub fn raise(&self, connection: &mut PgConnection, begun: &mut Begun, theirs: i64) -> Result<(), ExportError> {
         begun.state.fence = index_exports::raise(connection, &self.destination.key(), theirs)?;
+        begun.since = begun.state.fence;
         Ok(())
     }
 
-    /// Records the commit, in the transaction that has the lock.
-    pub fn record(&self, connection: &mut PgConnection, begun: &Begun) -> Result<(), ExportError> {
+    /// Records the commit, or that an invalidation is owed, in the transaction that has the lock.
+    pub fn record(&self, connection: &mut PgConnection, begun: &Begun, done: &Done) -> Result<(), ExportError> {
+        if done.owes {
+            index_exports::owe_invalidation(connection, &self.destination.key())?;
+            return Ok(());
+        }
         let horizon = i64::try_from(HORIZON.as_secs()).unwrap_or(i64::MAX);
         let commit = begun.commit.to_string();
         index_exports::record(
@@ -110,7 +128,8 @@ impl Exporter<'_> {
         Ok(())
     }
 
-    fn items(&self, begun: &Begun) -> Result<Vec<(String, Care)>, ExportError> {
+    /// What is written, and what is looked at again.
+    fn items(&self, begun: &Begun) -> Result<[Vec<(String, Care)>; 2], ExportError> {
         let with = |paths: &BTreeSet<String>, care: Care| {
             paths.iter().filter(|path| PATHS(path)).map(|path| (path.clone(), care)).collect::<Vec<_>>()
         };
@@ -119,8 +138,10 @@ impl Exporter<'_> {
             let compared = comparison::compare(self.index, self.destination, begun.commit, &is_stopped);
             compared.map(|(differing, _)| differing)
         };
-        Ok(match &begun.work {
-            Work::Changes { changed, again } => [with(changed, Care::Writes), with(again, Care::Compares)].concat(),
+        let owes_nothing = self.destination.invalidation.is_none() || begun.state.invalidates_all;
+        let care_again = if owes_nothing { Care::Compares } else { Care::Looks };
+        let items = match &begun.work {
+            Work::Changes { changed, again } => return Ok([with(changed, Care::Writes), with(again, care_again)]),
             Work::Everything => {
                 let care = |differs| match differs {
                     Differs::Missing => Care::IsAbsent,
@@ -134,8 +155,14 @@ impl Exporter<'_> {
                 paths.extend(files.into_iter().map(|(path, _)| path));
                 with(&paths, Care::Writes)
             }
-        })
+        };
+        Ok([items, Vec::new()])
     }
+}
+
+/// Whether the session of an attempt is alive, and so has the lock.
+pub fn is_held(connection: &mut PgConnection) -> Result<(), ExportError> {
+    Ok(index_exports::confirm(connection)?)
 }
 
 /// What caches have to forget. What a killed attempt wrote is among it: the files of the same commits, or everything.

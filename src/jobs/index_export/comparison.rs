@@ -29,19 +29,17 @@ pub fn compare(
     commit: Oid,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<(BTreeMap<String, Differs>, usize), ExportError> {
-    let listed: BTreeMap<String, Listed> =
-        destination.bucket.list()?.into_iter().map(|listed| (listed.path.clone(), listed)).collect();
+    let mut listed: BTreeMap<String, Listed> =
+        destination.bucket.list(PATHS)?.into_iter().map(|listed| (listed.path.clone(), listed)).collect();
     let head = Head { commit: Some(commit) };
     let mut differing = BTreeMap::new();
-    let mut foreign = listed.clone();
     let disk = index.on_disk();
     let files: Vec<String> = disk.files(&head)?.into_iter().map(|(path, _)| path).filter(|path| PATHS(path)).collect();
     for path in &files {
         if is_stopped() {
             return Err(ExportError::Stopped(0));
         }
-        foreign.remove(path);
-        let Some(listed) = listed.get(path) else {
+        let Some(listed) = listed.remove(path) else {
             differing.insert(path.clone(), Differs::Missing);
             continue;
         };
@@ -50,6 +48,6 @@ pub fn compare(
             differing.insert(path.clone(), Differs::Perhaps);
         }
     }
-    differing.extend(foreign.into_keys().filter(|path| PATHS(path)).map(|path| (path, Differs::Foreign)));
+    differing.extend(listed.into_keys().map(|path| (path, Differs::Foreign)));
     Ok((differing, files.len()))
 }

@@ -50,6 +50,11 @@ pub(super) fn fence(object: &Object) -> i64 {
     object.headers.notes.get(FENCE).and_then(|fence| fence.parse().ok()).unwrap_or_default()
 }
 
+/// The commit of which an object is.
+pub(super) fn commit(object: &Object) -> Option<Oid> {
+    object.headers.notes.get(COMMIT).and_then(|commit| commit.parse().ok())
+}
+
 /// Whether an object was stored with this blob and is delivered with these headers.
 pub(super) fn is_current(object: &Object, (blob, size): (Oid, usize), headers: &ObjectHeaders) -> bool {
     object.headers.notes.get(BLOB).is_some_and(|noted| *noted == blob.to_string())

@@ -25,7 +25,10 @@ pub enum ExportError {
     OutOfTime(usize),
     #[error("the export was stopped after {0} objects: start it again to go on")]
     Stopped(usize),
-    #[error("the copy of the index here lacks the commit {0}, which was exported: it is fetched from the remote")]
+    #[error(
+        "the index here is older than the commit {0}, which was exported or is the head of the remote: the export goes on when \
+         the remote has been fetched; if that commit is lost, run `supercargo index export --full`"
+    )]
     Behind(String),
     #[error(
         "config.json has auth-required, and everyone can read the objects of an export: remove --index-export, or serve the \

@@ -1,6 +1,7 @@
 //! The command that makes caches forget what has changed.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -25,18 +26,8 @@ const MAX_STDERR: u64 = 4096;
 /// Pause between checks whether the command has ended.
 const POLL: Duration = Duration::from_millis(10);
 
-/// What this process was given for itself alone.
-const SECRETS: [&str; 9] = [
-    "DATABASE_URL",
-    "SUPERCARGO_DATABASE_URL",
-    "SUPERCARGO_INDEX_TOKEN",
-    "SUPERCARGO_S3_ACCESS_KEY_ID",
-    "SUPERCARGO_S3_SECRET_ACCESS_KEY",
-    "SUPERCARGO_S3_SESSION_TOKEN",
-    "SUPERCARGO_SMTP_URL",
-    "SUPERCARGO_TOKEN",
-    "SUPERCARGO_UPSTREAM_TOKEN",
-];
+/// What the variables begin with that this process was given for itself alone. Those of AWS stay: its command line reads them.
+const OWN: [&str; 4] = ["SUPERCARGO_", "OTEL_", "PG", "DATABASE_URL"];
 
 /// A command for `sh -c`, which gets the changed paths on its standard input, one a line.
 #[derive(Clone, Debug)]
@@ -75,8 +66,8 @@ impl Invalidation {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &self.command]).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        for secret in SECRETS {
-            command.env_remove(secret);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_own(name)) {
+            command.env_remove(name);
         }
         die_with_this_process(&mut command, Signal::SIGKILL);
         let mut child = command.spawn().map_err(failed)?;
@@ -123,6 +114,11 @@ impl Invalidation {
     }
 }
 
+/// Whether a variable of the environment is kept from the command.
+fn is_own(name: &OsStr) -> bool {
+    OWN.iter().any(|begin| name.as_encoded_bytes().starts_with(begin.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +142,22 @@ mod tests {
         let many: Vec<String> = (0..=MOST).map(|number| format!("aa/bb/aabb{number}")).collect();
         run(&command, LONG, &many.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "1/a\n3/f/foo\n*\n");
+    }
+
+    #[test]
+    fn the_command_does_not_get_what_is_for_the_registry_alone() {
+        for name in [
+            "SUPERCARGO_S3_SECRET_ACCESS_KEY",
+            "SUPERCARGO_X",
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "PGPASSWORD",
+            "DATABASE_URL",
+        ] {
+            assert!(is_own(OsStr::new(name)), "{name}");
+        }
+        for name in ["PATH", "AWS_SECRET_ACCESS_KEY", "FASTLY_API_TOKEN"] {
+            assert!(!is_own(OsStr::new(name)), "{name}");
+        }
     }
 
     #[test]

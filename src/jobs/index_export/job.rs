@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::attempt::Exporter;
+use super::attempt::{Exporter, is_held};
 use super::error::ExportError;
 use super::plan::{self, Scope, Work};
 use crate::jobs::environment::Environment;
@@ -13,8 +13,9 @@ use crate::queue::{Backoff, Duplicates, Job, JobError, Outcome, Perform, Policy,
 /// The queue of exports.
 pub const EXPORT: &str = "index_export";
 
-/// Long enough for the first export of a large index. Any other takes seconds.
-const LIMIT: Duration = Duration::from_secs(30 * 60);
+/// Shorter than [`HORIZON`](super::HORIZON): what an attempt writes that has lost its lock is looked at again. The first
+/// export of a large index may take several attempts, any other takes seconds.
+pub const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// The part of the time limit that is reserved for recording what was written, or a quarter of it if that is less.
 const RESERVE: Duration = Duration::from_secs(30);
@@ -57,15 +58,16 @@ impl Perform<Environment> for ExportIndex {
         let reserve = RESERVE.min(run.time_left() / 4);
         let until = run.deadline().checked_sub(reserve).unwrap_or_else(Instant::now);
         let exporter = Exporter { index, destination, until, progress: &() };
-        let done = match exporter.carry_out(&begun) {
-            Err(ExportError::Superseded { theirs, .. }) => {
-                run.with_connection(|connection| exporter.raise(connection, &mut begun, theirs)).map_err(failed)?;
-                exporter.carry_out(&begun)
-            }
-            done => done,
-        };
+        let mut done = exporter.carry_out(&begun, &mut || run.with_connection(is_held));
+        if let Err(ExportError::Superseded { theirs, .. }) = done {
+            run.with_connection(|connection| exporter.raise(connection, &mut begun, theirs)).map_err(failed)?;
+            done = exporter.carry_out(&begun, &mut || run.with_connection(is_held));
+        }
         let done = done.map_err(failed)?;
-        run.with_connection(|connection| exporter.record(connection, &begun)).map_err(failed)?;
+        run.with_connection(|connection| exporter.record(connection, &begun, &done)).map_err(failed)?;
+        if done.owes {
+            return Ok(said("files of the last minutes are wrong: the next attempt writes them".to_owned()));
+        }
         let what = match begun.work {
             Work::Changes { ref again, .. } if !again.is_empty() => {
                 format!("changed files, and {} of the last minutes again", again.len())

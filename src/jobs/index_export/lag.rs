@@ -27,7 +27,12 @@ impl Lag {
         }
         let Some(history) = index.distance(exported, head, MOST)? else {
             // A mirror may be behind what was exported from another one.
-            return Ok(index.is_in(head, exported)?.then(Self::default));
+            if index.is_in(head, exported)? {
+                return Ok(Some(Self::default()));
+            }
+            // Beyond the limit the age is at least known to be that of the export, or somewhat more.
+            let at = if index.is_in(exported, head)? { state.exported_at } else { None };
+            return Ok(at.map(|at| Self { commits: MOST, seconds: (Utc::now() - at).num_seconds().max(0) }));
         };
         let age = history.oldest.map_or(0, |oldest| Utc::now().timestamp() - oldest);
         Ok(Some(Self { commits: history.commits, seconds: age.max(0) }))

@@ -8,7 +8,9 @@
 //!
 //! 1. *One exporter.* An attempt locks the row of its destination in `index_exports` until it ends, and takes a number from
 //!    it, the fence, which only grows. Each object has the fence of the attempt that wrote it. An attempt that meets an object
-//!    with a larger fence than its own ends, unless the database confirms that it still has the lock. It also ends at its deadline, so a process that resumes writes nothing.
+//!    with a larger fence than its own ends, unless the database confirms that it still has the lock. It also
+//!    ends when its session is lost, and at its deadline, which is before the end of the second looks: a process that resumes
+//!    writes nothing. It does not begin with a mirror that is behind, and ends at an object of a later commit than its own.
 //! 2. *Conditional writes.* An object is looked at and then replaced only if it is still the same (`If-Match` with its ETag, or
 //!    `If-None-Match: *`). So a late request is refused if the object has changed since it was looked at. A file that changed
 //!    is written again even if the object has its content already: that gives it the new fence.
@@ -34,12 +36,12 @@ mod object;
 mod parallel;
 mod plan;
 
-pub use attempt::{Done, Exporter, Progress};
+pub use attempt::{Done, Exporter, Progress, is_held};
 pub use comparison::compare;
 pub use destination::Destination;
 pub use error::ExportError;
 pub use invalidation::Invalidation;
-pub use job::{EXPORT, ExportIndex};
+pub use job::{EXPORT, ExportIndex, LIMIT};
 pub use lag::Lag;
-pub use mending::{Exported, look, mend};
+pub use mending::{Exported, look, mend, owe};
 pub use plan::{Begun, HORIZON, LOOK_AGAIN, Scope, Work, begin};

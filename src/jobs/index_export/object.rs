@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::destination::{self, Destination};
 use super::error::ExportError;
-use crate::crate_store::Written;
+use crate::crate_store::{Object, Written};
 use crate::fault;
 use crate::index::{Head, Index, Oid};
 
@@ -17,6 +17,10 @@ pub(super) struct Objects<'a> {
     pub destination: &'a Destination,
     pub commit: Oid,
     pub fence: i64,
+    /// The smallest number of an object that need not be written again.
+    pub since: i64,
+    /// Whether the mirror was fetched under the lock: a commit that is not here is lost.
+    pub is_fetched: bool,
     /// When the attempt has to end.
     pub until: Instant,
     pub is_stopped: &'a (dyn Fn() -> bool + Sync),
@@ -28,6 +32,8 @@ pub(super) enum Placed {
     Unchanged,
     Written,
     Removed,
+    /// It is wrong, and was left so: first the invalidation has to be noted.
+    Owed,
 }
 
 /// How much of objects is known, and what is written without need.
@@ -37,6 +43,8 @@ pub(super) enum Care {
     Writes,
     /// Written if it is not right.
     Compares,
+    /// Looked at.
+    Looks,
     /// A listing had no such object.
     IsAbsent,
 }
@@ -57,9 +65,15 @@ impl Objects<'_> {
             if let Some(theirs) = seen.as_ref().map(destination::fence).filter(|theirs| *theirs > self.fence) {
                 return Err(ExportError::Superseded { path: path.to_owned(), theirs, ours: self.fence });
             }
+            if let Some(object) = &seen {
+                self.refuse_newer(object)?;
+            }
             let Some((blob, content)) = &file else {
                 if seen.is_none() {
                     return Ok(Placed::Unchanged);
+                }
+                if care == Care::Looks {
+                    return Ok(Placed::Owed);
                 }
                 self.may_write()?;
                 self.destination.bucket.remove(path)?;
@@ -68,12 +82,12 @@ impl Objects<'_> {
             };
             let headers = self.destination.headers(path, *blob, (self.commit, self.fence));
             if let Some(object) = &seen {
-                let is_ours = destination::fence(object) == self.fence;
+                let is_ours = destination::fence(object) >= self.since;
                 let is_current = destination::is_current(object, (*blob, content.len()), &headers);
                 let is_right = match care {
                     Care::Writes | Care::IsAbsent => is_current && is_ours,
-                    Care::Compares if !is_current => false,
-                    Care::Compares => {
+                    Care::Compares | Care::Looks if !is_current => false,
+                    Care::Compares | Care::Looks => {
                         destination::is_tag_of(object.e_tag(), content)
                             || self.destination.bucket.read(path)?.as_ref() == Some(content)
                     }
@@ -82,6 +96,9 @@ impl Objects<'_> {
                     return Ok(if is_ours { Placed::Written } else { Placed::Unchanged });
                 }
             }
+            if care == Care::Looks {
+                return Ok(Placed::Owed);
+            }
             self.may_write()?;
             if self.destination.bucket.store(path, content.clone(), &headers, seen.as_ref())? == Written::Stored {
                 fault::point("export.object_written")?;
@@ -89,6 +106,16 @@ impl Objects<'_> {
             }
         }
         Err(ExportError::Contended(path.to_owned()))
+    }
+
+    /// Ends an attempt whose mirror is behind the one from which an object was exported.
+    fn refuse_newer(&self, object: &Object) -> Result<(), ExportError> {
+        let Some(theirs) = destination::commit(object).filter(|theirs| *theirs != self.commit) else { return Ok(()) };
+        let may_be_newer = self.index.remote().is_some() && !self.is_fetched;
+        if self.index.is_after(theirs, self.commit)?.unwrap_or(may_be_newer) {
+            return Err(ExportError::Behind(theirs.to_string()));
+        }
+        Ok(())
     }
 
     /// A process that was frozen writes nothing when it resumes.

@@ -25,8 +25,8 @@ struct Exporting {
     index: Index,
     destination: String,
     state: ExportState,
-    /// The head that is exported and settled.
-    settled: Option<Oid>,
+    /// The head that is exported and settled, and when that was looked up.
+    settled: Option<(Oid, Instant)>,
     /// What was requested, and when.
     requested: Option<(Oid, IndexExport, Instant)>,
 }
@@ -54,7 +54,8 @@ pub fn start(
 impl Exporting {
     fn look(&mut self) -> Result<(), CommandError> {
         let Some(head) = self.index.head()?.commit else { return Ok(()) };
-        if self.settled == Some(head) {
+        // Only an invalidation that a command left behind is found later.
+        if self.settled.is_some_and(|(settled, at)| settled == head && at.elapsed() < LOOK_AGAIN) {
             return Ok(());
         }
         let key = self.destination.as_str();
@@ -65,13 +66,14 @@ impl Exporting {
         self.state.set(Lag::of(&self.index, &state, head)?.map(|lag| (lag.commits, lag.seconds)));
         let commit = head.to_string();
         let is_exported = state.commit_id.as_ref() == Some(&commit);
-        if is_exported && state.settled_commit == state.commit_id {
-            self.settled = Some(head);
+        let is_invalidated = !state.invalidates_all;
+        if is_exported && is_invalidated && state.settled_commit == state.commit_id {
+            self.settled = Some((head, Instant::now()));
             return Ok(());
         }
         let age = |at: DateTime<Utc>| (Utc::now() - at).to_std().unwrap_or_default();
         let is_due = state.checked_at.is_none_or(|at| age(at) >= LOOK_AGAIN);
-        if is_exported && !is_due {
+        if is_exported && is_invalidated && !is_due {
             return Ok(());
         }
         let is_requested = self

@@ -7,13 +7,16 @@ use crate::verify::error::VerifyError;
 use crate::verify::progress::{Flow, Progress};
 use crate::verify::recheck::index_export::recheck;
 
-/// Compares a listing of the bucket with the commit that was exported. A copy that is incomplete is compared when it is.
+/// Compares a listing of the bucket with the head. What the next export writes is no difference: see [`recheck`]. A copy that
+/// is incomplete is compared when it is.
 pub fn check(context: &Context<'_>, progress: &mut Progress<'_>) -> Result<Flow, VerifyError> {
     let Some(destination) = &context.settings.index_export else { return Ok(Flow::Done) };
     let key = destination.key();
     let state = context.database(|connection| index_exports::find(connection, &key))?;
-    let commit = state.and_then(|state| state.commit_id).and_then(|commit| commit.parse().ok());
-    let Some(commit) = commit else { return Ok(Flow::Done) };
+    if state.is_none_or(|state| state.commit_id.is_none()) {
+        return Ok(Flow::Done);
+    }
+    let Some(commit) = context.index.head()?.commit else { return Ok(Flow::Done) };
     let (differing, files) = match compare(context.index, destination, commit, &|| context.is_stopped()) {
         _ if context.is_stopped() => return Ok(Flow::Stopped),
         compared => compared?,

@@ -21,11 +21,17 @@ pub fn recheck(context: &Context<'_>, path: &str) -> Result<Option<Difference>, 
     let exported = loop {
         let looked = context.pool.with(|connection| {
             connection.transaction::<_, ExportError, _>(|connection| look(connection, context.index, destination, path))
-        })??;
+        })?;
+        let is_over = start.elapsed() > context.settings.patience || context.is_stopped();
         match looked {
-            Some(exported) => break exported,
-            None if start.elapsed() > context.settings.patience || context.is_stopped() => return Ok(None),
-            None => std::thread::sleep(POLL),
+            Ok(Some(exported)) => break exported,
+            Ok(None) if is_over => return Ok(None),
+            // A mirror is behind until it is fetched.
+            Ok(None) | Err(ExportError::Behind(_)) if !is_over => std::thread::sleep(POLL),
+            looked => {
+                looked?;
+                return Ok(None);
+            }
         }
     };
     let size = |content: &Bytes| format!("a file of {} bytes", content.len());

@@ -3,7 +3,7 @@
 use diesel::Connection;
 
 use super::outcome::Outcome;
-use crate::jobs::index_export::{ExportError, mend};
+use crate::jobs::index_export::{ExportError, mend, owe};
 use crate::verify::context::Context;
 use crate::verify::difference::{Difference, Kind};
 use crate::verify::error::VerifyError;
@@ -13,6 +13,9 @@ pub fn write(context: &Context<'_>, difference: &Difference) -> Result<Outcome, 
         return Ok(Outcome::Left("the place of the file is not known".to_owned()));
     };
     let mended = context.pool.with(|connection| {
+        if !owe(connection, destination)? {
+            return Ok(false);
+        }
         connection.transaction::<_, ExportError, _>(|connection| mend(connection, context.index, destination, path))
     })?;
     Ok(match mended {

@@ -7,7 +7,9 @@ use diesel::{Connection, PgConnection};
 use supercargo::crate_store::{Bucket, S3Credentials, S3Settings, Written};
 use supercargo::database::upkeep::index_exports;
 use supercargo::index::{Change, ConfigJson, Index};
-use supercargo::jobs::index_export::{Begun, Destination, Done, ExportError, Exporter, Lag, Scope, Work, begin};
+use supercargo::jobs::index_export::{
+    Begun, Destination, Done, ExportError, Exporter, Invalidation, Lag, Scope, Work, begin, is_held, look,
+};
 
 use crate::support::cluster::Database;
 use crate::support::s3::{BUCKET, S3Server, SECRET_KEY};
@@ -64,6 +66,16 @@ impl World {
         self.index.lock_writer().unwrap().commit(&head, &[change]).unwrap();
     }
 
+    /// The branch of a mirror that has not been fetched since the last commit.
+    fn go_back(&self) {
+        let git = std::process::Command::new("git")
+            .arg("-C")
+            .arg(self.index.path())
+            .args(["update-ref", "HEAD", "HEAD~1"])
+            .status();
+        assert!(git.unwrap().success());
+    }
+
     fn begin(&self, connection: &mut PgConnection) -> Option<Begun> {
         begin(connection, &self.index, &self.destination, Scope::Changes).unwrap()
     }
@@ -71,6 +83,10 @@ impl World {
     fn exporter(&self) -> Exporter<'_> {
         let until = Instant::now() + Duration::from_secs(60);
         Exporter { index: &self.index, destination: &self.destination, until, progress: &() }
+    }
+
+    fn carry_out(&self, begun: &Begun) -> Result<Done, ExportError> {
+        self.exporter().carry_out(begun, &mut || Ok(()))
     }
 
     /// A whole attempt.
@@ -81,8 +97,8 @@ impl World {
                 let Some(begun) = begin(connection, &self.index, &self.destination, Scope::Changes)? else {
                     return Ok(None);
                 };
-                let done = self.exporter().carry_out(&begun)?;
-                self.exporter().record(connection, &begun)?;
+                let done = self.carry_out(&begun)?;
+                self.exporter().record(connection, &begun, &done)?;
                 Ok(Some(done))
             })
             .unwrap()
@@ -113,16 +129,16 @@ impl World {
 fn an_attempt_writes_what_changed_and_records_the_commit() {
     let world = World::new();
     world.commit(PATH, Some("a"));
-    assert_eq!(world.export(), Some(Done { written: 2, removed: 0, unchanged: 0 }));
+    assert_eq!(world.export(), Some(Done { written: 2, removed: 0, unchanged: 0, owes: false }));
     assert_eq!(world.export(), None);
     world.commit(PATH, Some("b"));
     world.commit("3/b/bar", Some("x"));
     let state = index_exports::find(&mut world.database.connect(), &world.destination.key()).unwrap().unwrap();
     let head = world.index.head().unwrap().commit.unwrap();
     assert_eq!(Lag::of(&world.index, &state, head).unwrap().unwrap().commits, 2);
-    assert_eq!(world.export(), Some(Done { written: 2, removed: 0, unchanged: 0 }));
+    assert_eq!(world.export(), Some(Done { written: 2, removed: 0, unchanged: 0, owes: false }));
     world.commit(PATH, None);
-    assert_eq!(world.export(), Some(Done { written: 0, removed: 1, unchanged: 0 }));
+    assert_eq!(world.export(), Some(Done { written: 0, removed: 1, unchanged: 0, owes: false }));
     assert_eq!((world.object(PATH), world.object("3/b/bar")), (None, Some("x".to_owned())));
 }
 
@@ -140,6 +156,101 @@ fn of_two_processes_one_exports() {
 }
 
 #[test]
+fn an_index_that_is_behind_is_not_exported() {
+    let world = World::new();
+    world.commit(PATH, Some("a"));
+    world.commit(PATH, Some("b"));
+    world.export();
+    world.go_back();
+    let mut connection = world.database.connect();
+    for scope in [Scope::Changes, Scope::Everything, Scope::Rewrite] {
+        let begun = begin(&mut connection, &world.index, &world.destination, scope);
+        assert!(matches!(begun, Err(ExportError::Behind(_))), "{scope:?}");
+    }
+    // An attempt that was cut off is known by its objects only.
+    connection.batch_execute("UPDATE index_exports SET commit_id = NULL").unwrap();
+    let begun = begin(&mut connection, &world.index, &world.destination, Scope::Rewrite).unwrap().unwrap();
+    let refused = world.carry_out(&begun).unwrap_err();
+    assert!(matches!(refused, ExportError::Behind(_)), "{refused}");
+    assert_eq!(world.object(PATH).as_deref(), Some("b"));
+}
+
+#[test]
+fn an_attempt_ends_when_its_session_is_lost() {
+    let world = World::new();
+    world.commit(PATH, Some("a"));
+    let mut connection = world.database.connect();
+    connection.batch_execute("BEGIN").unwrap();
+    let begun = world.begin(&mut connection).unwrap();
+    assert!(is_held(&mut connection).is_ok());
+    let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+               WHERE datname = current_database() AND state = 'idle in transaction'";
+    world.database.connect().batch_execute(end).unwrap();
+    let ended = world.exporter().carry_out(&begun, &mut || is_held(&mut connection)).unwrap_err();
+    assert!(matches!(ended, ExportError::Database(_)), "{ended}");
+    assert_eq!(world.object(PATH), None);
+}
+
+#[test]
+fn what_a_cut_off_attempt_wrote_or_the_next_one_writes_is_no_difference() {
+    let world = World::new();
+    world.commit(PATH, Some("a"));
+    world.export();
+    let mut connection = world.database.connect();
+    let mut differs = || {
+        let looked = look(&mut connection, &world.index, &world.destination, PATH).unwrap().unwrap();
+        looked.expected != looked.found
+    };
+    world.commit(PATH, Some("b"));
+    assert!(!differs());
+    let cut_off = world.begin_and_lose_the_session();
+    world.carry_out(&cut_off).unwrap();
+    world.commit(PATH, Some("c"));
+    assert_eq!(world.object(PATH).as_deref(), Some("b"));
+    assert!(!differs());
+    std::fs::write(world.server.objects().join("index").join(PATH), "damaged").unwrap();
+    world.export();
+    assert!(!differs());
+    world.destination.bucket.remove(PATH).unwrap();
+    assert!(differs());
+}
+
+#[test]
+fn an_invalidation_that_is_owed_is_not_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let paths = directory.path().join("paths");
+    let said = || std::fs::read_to_string(&paths).unwrap_or_default();
+    let mut world = World::new();
+    world.commit(PATH, Some("a"));
+    world.export();
+    let command = format!("cat >> {}", paths.display());
+    world.destination.invalidation = Some(Invalidation { command, limit: Duration::from_secs(30) });
+    world.commit(PATH, Some("b"));
+    world.export();
+    assert_eq!(said(), "3/f/foo\n");
+    // It is noted and committed before the second look writes.
+    world.destination.bucket.remove(PATH).unwrap();
+    world.later(61);
+    let found = world.export().unwrap();
+    assert!(found.owes && found.written == 0, "{found:?}");
+    assert_eq!((world.object(PATH), said()), (None, "3/f/foo\n".to_owned()));
+    assert_eq!(world.export().unwrap().written, 1);
+    assert_eq!((world.object(PATH).as_deref(), &*said()), (Some("b"), "3/f/foo\n*\n"));
+    assert_eq!(world.export(), None);
+    // The command runs although there is nothing to write.
+    let (mut one, mut other) = (world.database.connect(), world.database.connect());
+    let key = world.destination.key();
+    assert!(index_exports::owe_invalidation(&mut one, &key).unwrap());
+    assert_eq!(world.export(), Some(Done::default()));
+    assert_eq!(said(), "3/f/foo\n*\n*\n");
+    // It is not waited for while another process exports.
+    world.commit(PATH, Some("c"));
+    one.batch_execute("BEGIN").unwrap();
+    assert!(world.begin(&mut one).is_some());
+    assert!(!index_exports::owe_invalidation(&mut other, &key).unwrap());
+}
+
+#[test]
 fn an_attempt_that_lost_its_session_cannot_bring_back_what_it_read() {
     let world = World::new();
     world.commit(PATH, Some("a"));
@@ -150,14 +261,14 @@ fn an_attempt_that_lost_its_session_cannot_bring_back_what_it_read() {
         // "a" is what the object had when the late attempt began.
         world.commit(PATH, Some(newer));
         world.export();
-        let refused = world.exporter().carry_out(&late).unwrap_err();
+        let refused = world.carry_out(&late).unwrap_err();
         assert!(matches!(refused, ExportError::Superseded { .. }), "{refused}");
         assert_eq!(world.object(PATH).as_deref(), Some(newer));
     }
     world.commit(PATH, None);
     world.export();
     // What was removed has no number. The second look finds what the late attempt wrote.
-    let _ = world.exporter().carry_out(&late);
+    let _ = world.carry_out(&late);
     world.later(61);
     world.export();
     assert_eq!(world.object(PATH), None);
@@ -177,10 +288,10 @@ fn who_has_the_lock_goes_on_after_objects_of_a_database_whose_clock_was_ahead() 
     let mut connection = world.database.connect();
     connection.batch_execute("BEGIN").unwrap();
     let mut begun = world.begin(&mut connection).unwrap();
-    let refused = world.exporter().carry_out(&begun).unwrap_err();
+    let refused = world.carry_out(&begun).unwrap_err();
     let ExportError::Superseded { theirs, .. } = refused else { panic!("{refused}") };
     world.exporter().raise(&mut connection, &mut begun, theirs).unwrap();
-    world.exporter().carry_out(&begun).unwrap();
+    world.carry_out(&begun).unwrap();
     assert_eq!(world.object(PATH).as_deref(), Some("c"));
 }
 
@@ -242,7 +353,7 @@ fn a_change_that_was_undone_after_a_kill_is_written_back() {
     world.commit(PATH, Some("b"));
     // Killed after the object was written.
     let killed = world.begin_and_lose_the_session();
-    world.exporter().carry_out(&killed).unwrap();
+    world.carry_out(&killed).unwrap();
     assert_eq!(world.object(PATH).as_deref(), Some("b"));
     world.commit(PATH, Some("a"));
     world.export();

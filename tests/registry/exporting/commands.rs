@@ -120,6 +120,6 @@ fn options_that_would_show_or_overwrite_something_are_refused() {
         failed(command.output().unwrap(), 1)
     };
     insta::assert_snapshot!(said(&["--auth-required"]), @"supercargo: --index-export: everyone can read the objects of an export, and --auth-required hides the index: remove one of the two");
-    insta::assert_snapshot!(said(&["--crate-store", "s3://crates/index"]), @"supercargo: --index-export and --crate-store are the same place: use two prefixes, as in s3://BUCKET/index and s3://BUCKET/crates");
+    insta::assert_snapshot!(said(&["--crate-store", "s3://crates/index"]), @"supercargo: --index-export s3://crates/index and --crate-store s3://crates/index are the same place, or one is inside the other: use two prefixes, as in s3://crates/index and s3://crates/crates");
     insta::assert_snapshot!(said(&["--download-redirect", "presigned"]), @"supercargo: --download-redirect presigned: only a bucket has such URLs: set --crate-store s3://BUCKET/PREFIX");
 }
