@@ -86,7 +86,7 @@ fn nobody_else_uploads_or_deletes_documentation() {
 
 #[test]
 fn refused_zips_count_for_the_rate_limit_but_not_what_is_refused_before_they_are_looked_at() {
-    let limits = RateLimits::configured(["publish-docs=2/1h".parse().unwrap()]).unwrap();
+    let limits = RateLimits::configured(["publish-docs=2/1h"]).unwrap();
     let registry = TestRegistry::with(|settings| settings.admission.rate_limits = limits);
     let ann = with_foo(&registry);
     assert_eq!(upload(&ann, "3.0.0", sample("one")).status, 404);
