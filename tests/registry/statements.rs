@@ -98,10 +98,10 @@ fn a_publish_and_a_yank_send_few_statements() {
         publish(&ann, &package).good();
         assert_count(&record, 7, what);
         // Touch, BEGIN, hold, the rows to apply, the locks, the effective state, the end of the job, COMMIT; and in each of
-        // four queues a look that finds nothing.
+        // five queues a look that finds nothing.
         assert!(registry.drain_jobs().failed.is_empty());
         let worker = record.take();
-        assert_eq!(worker.len(), 8 + 4, "the job of {what}: {worker:#?}");
+        assert_eq!(worker.len(), 8 + 5, "the job of {what}: {worker:#?}");
         registry.describe();
         record.take();
     }
