@@ -14,7 +14,7 @@ use crate::config::{
 use crate::crate_store::{Bucket, CrateStore, S3Credentials, S3Settings};
 use crate::database::primary::NotThePrimary;
 use crate::database::upkeep::backup::major_version;
-use crate::database::{Pool, Primary, migrations};
+use crate::database::{CheckedSession, Pool, Primary, migrations};
 use crate::full_disk;
 use crate::index::remote::Token;
 use crate::index::{Credentials, GitProgram, Index, Remote, RemoteOptions};
@@ -150,6 +150,11 @@ impl Storage {
 
     pub fn pool(&self, options: &StorageOptions) -> Pool {
         Pool::of_primary(&self.database_url, options.database_pool_size, Arc::clone(&self.primary))
+    }
+
+    /// For a session that is opened without Diesel.
+    pub fn checked_session(&self) -> CheckedSession {
+        CheckedSession::new(&self.database_url, Arc::clone(&self.primary))
     }
 
     /// Refuses to start if the database allows fewer connections than the process may need.
