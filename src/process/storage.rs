@@ -20,7 +20,7 @@ use crate::index::remote::Token;
 use crate::index::{Credentials, GitProgram, Index, Remote, RemoteOptions};
 use crate::jobs::index_export::{Destination, Invalidation};
 use crate::postgres::embedded::{self, Cluster};
-use crate::postgres::url::{malformed, with_defaults, without_secrets};
+use crate::postgres::url::{each_server, malformed, with_defaults, without_secrets};
 use crate::postgres::versions;
 use crate::process::CommandError;
 
@@ -146,6 +146,18 @@ impl Storage {
 
     pub fn connect(&self) -> Result<PgConnection, CommandError> {
         open(&self.database_url, &self.primary)
+    }
+
+    /// Opens a session, and gives the URL of its server alone, for programs that have to use the same server.
+    pub fn connect_to_one(&self) -> Result<(PgConnection, String), CommandError> {
+        let mut refused = Vec::new();
+        for url in each_server(&self.database_url) {
+            match open(&url, &self.primary) {
+                Ok(connection) => return Ok((connection, url)),
+                Err(error) => refused.push(error.to_string()),
+            }
+        }
+        Err(CommandError::new(refused.join("; ")))
     }
 
     pub fn pool(&self, options: &StorageOptions) -> Pool {
