@@ -173,7 +173,8 @@ impl Primary {
         if let Some(newest) = newest {
             return Err(NotThePrimary::Hidden { newest, file: self.file.clone() });
         }
-        if !self.has_warned.swap(true, Ordering::Relaxed) {
+        // A command that ends soon says nothing.
+        if self.writes.load(Ordering::SeqCst) && !self.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!("the database server does not report its timeline: a former primary is not recognized");
         }
         Ok(Since { timeline: 0, generation })
