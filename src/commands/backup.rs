@@ -47,8 +47,9 @@ fn make(options: &BackupOptions, storage: &Storage, directory: &Directory) -> Re
         Ok::<_, CommandError>((store, storage.data_dir.upstream_index()))
     });
     let upstream_store = upstream_store.transpose()?;
+    let (mut connection, database_url) = storage.connect_to_one()?;
     let source = Source {
-        database_url: &storage.database_url,
+        database_url: &database_url,
         postgres_bin_dir: options.storage.postgres_bin_dir.as_deref(),
         index: &index,
         crate_store: &crate_store,
@@ -57,7 +58,7 @@ fn make(options: &BackupOptions, storage: &Storage, directory: &Directory) -> Re
             .map(|(crate_files, index_files)| UpstreamCache { crate_files, index_files }),
     };
     let keep = options.keep.map(std::num::NonZeroUsize::get);
-    Ok(backup::make(&source, &mut storage.connect()?, directory, keep)?)
+    Ok(backup::make(&source, &mut connection, directory, keep)?)
 }
 
 fn describe(made: &Made, directory: &Directory) -> String {

@@ -32,6 +32,7 @@ use crate::config::{Command, LoadError, Loaded, fail_points, load};
 use crate::fault;
 use crate::process::operator_command::end_with_the_pipe;
 use crate::process::reporting::{self, Reporting};
+use crate::process::signals::kept_from_threads;
 use crate::process::telemetry::Telemetry;
 use crate::process::{hardening, log};
 
@@ -53,11 +54,11 @@ pub fn run() -> ExitCode {
 
 fn run_loaded(loaded: Loaded) -> ExitCode {
     let cli = &loaded.cli;
-    let reporting = cli.reports().and_then(Reporting::start);
+    let reporting = kept_from_threads(|| cli.reports().and_then(Reporting::start));
     if cli.reports().is_some() {
         reporting::log_panics();
     }
-    let (telemetry, warnings) = match cli.telemetry().map(Telemetry::start).transpose() {
+    let (telemetry, warnings) = match kept_from_threads(|| cli.telemetry().map(Telemetry::start).transpose()) {
         Ok(started) => started.unzip(),
         Err(error) => {
             complain!("{error}");

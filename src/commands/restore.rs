@@ -111,8 +111,9 @@ fn restore_into(
     let of_upstreams = checked.manifest.upstream_cache.is_some();
     let upstream_store = of_upstreams.then(|| storage.upstream_store(&options.crate_store, StoreRole::Stores));
     let upstream_store = upstream_store.transpose()?;
+    let (mut connection, database_url) = storage.connect_to_one()?;
     let target = Target {
-        database_url: &storage.database_url,
+        database_url: &database_url,
         postgres_bin_dir: options.storage.postgres_bin_dir.as_deref(),
         index: &index,
         crate_store: &crate_store,
@@ -120,5 +121,5 @@ fn restore_into(
             .as_ref()
             .map(|crate_files| UpstreamCache { crate_files, index_files: &index_files }),
     };
-    Ok(backup::restore(directory, checked, &target, &mut storage.connect()?)?)
+    Ok(backup::restore(directory, checked, &target, &mut connection)?)
 }

@@ -4,6 +4,7 @@ pub mod about;
 pub mod access;
 pub mod advisories;
 pub mod catalog;
+pub mod checked_session;
 pub mod download_log;
 pub mod email;
 pub mod migrations;
@@ -24,5 +25,6 @@ pub mod webhooks;
 
 mod types;
 
+pub use checked_session::CheckedSession;
 pub use pool::{Pool, PoolError};
 pub use primary::Primary;

@@ -10,9 +10,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::DatabaseErrorKind;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::Text;
 use diesel::{ConnectionError, PgConnection, QueryResult, sql_query};
 use parking_lot::Mutex;
 
@@ -23,6 +24,15 @@ const OTHER_ORDERS: usize = 6;
 
 /// Promotions that this process has noticed.
 const FAILOVERS: &str = "supercargo_database_failovers_total";
+
+/// The place of a session in one text: [`STANDBY`], or the cluster's identifier, the name of the current WAL file, and the
+/// server's address. `CASE` keeps a standby from an error, whose message would depend on the server's language.
+pub(super) const PLACE: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby'
+    ELSE system_identifier::text || ' ' || pg_walfile_name(pg_current_wal_lsn())
+        || coalesce(' ' || host(inet_server_addr()) || ':' || inet_server_port()::text, '') END AS place
+    FROM pg_control_system()";
+/// The answer of a server in recovery.
+pub(super) const STANDBY: &str = "standby";
 
 /// Where a session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +57,13 @@ pub enum NotThePrimary {
          the hosts of --database-url, or start this process again if the database was replaced"
     )]
     OtherCluster { found: Place, newest: Place },
+    #[error(
+        "the server does not report its timeline, and this registry has used {newest}: it may be a former primary{}",
+        .file.as_deref().map(Kept).map(|kept| kept.to_string()).unwrap_or_default()
+    )]
+    Hidden { newest: Place, file: Option<PathBuf> },
+    #[error("the server is a standby")]
+    Standby,
     #[error("the database does not answer")]
     Connect(#[from] ConnectionError),
     #[error(transparent)]
@@ -73,6 +90,8 @@ pub struct Primary {
     file: Option<PathBuf>,
     /// Whether the file is written, and not only read.
     writes: AtomicBool,
+    /// Whether the log says that the server hides its timeline.
+    has_warned: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -110,7 +129,9 @@ impl Primary {
         let mut opened = self.open_at(url);
         for _ in 0..OTHER_ORDERS {
             match opened {
-                Err(NotThePrimary::Former { .. }) => opened = self.open_at(&in_random_order(url)),
+                Err(NotThePrimary::Former { .. } | NotThePrimary::Hidden { .. } | NotThePrimary::Standby) => {
+                    opened = self.open_at(&in_random_order(url));
+                }
                 opened => return opened,
             }
         }
@@ -125,11 +146,38 @@ impl Primary {
 
     /// Checks a new session: its server must not be one that was replaced.
     fn check(&self, connection: &mut PgConnection) -> Result<Since, NotThePrimary> {
-        let generation = self.generation.load(Ordering::SeqCst);
-        let Some(found) = Place::of(connection)? else { return Ok(Since { timeline: 0, generation }) };
+        let generation = self.generation();
+        let answer = answer_of(connection)?;
+        self.admit_answer(answer.as_deref(), generation)
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// Checks the answer of a server to [`PLACE`]; None if it refuses one.
+    pub(super) fn admit_answer(&self, answer: Option<&str>, generation: u64) -> Result<Since, NotThePrimary> {
+        if answer == Some(STANDBY) {
+            return Err(NotThePrimary::Standby);
+        }
+        let Some(found) = answer.and_then(Place::of) else { return self.admit_hidden(generation) };
         let timeline = found.timeline;
         self.admit(found)?;
         Ok(Since { timeline, generation })
+    }
+
+    /// A server that hides its timeline, as some managed ones do, is used only if no timeline is known: it may be a former
+    /// primary.
+    fn admit_hidden(&self, generation: u64) -> Result<Since, NotThePrimary> {
+        let newest = self.known.lock().newest.clone();
+        if let Some(newest) = newest {
+            return Err(NotThePrimary::Hidden { newest, file: self.file.clone() });
+        }
+        // A command that ends soon says nothing.
+        if self.writes.load(Ordering::SeqCst) && !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!("the database server does not report its timeline: a former primary is not recognized");
+        }
+        Ok(Since { timeline: 0, generation })
     }
 
     fn admit(&self, found: Place) -> Result<(), NotThePrimary> {
@@ -161,7 +209,7 @@ impl Primary {
     /// Whether a session is one of the newest primary.
     pub fn is_current(&self, since: Since) -> bool {
         let newest = self.timeline.load(Ordering::SeqCst);
-        since.generation == self.generation.load(Ordering::SeqCst) && (since.timeline == 0 || since.timeline >= newest)
+        since.generation == self.generation() && (since.timeline == 0 || since.timeline >= newest)
     }
 
     /// Has all sessions of the time of this one replaced, before each of them finds out by itself.
@@ -181,8 +229,27 @@ impl Primary {
     }
 }
 
+/// The answer of a server to [`PLACE`]; None if it refuses one.
+fn answer_of(connection: &mut PgConnection) -> QueryResult<Option<String>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        place: String,
+    }
+    match sql_query(PLACE).get_result::<Row>(connection) {
+        Ok(row) => Ok(Some(row.place)),
+        Err(diesel::result::Error::DatabaseError(DatabaseErrorKind::Unknown, refused)) => {
+            // Not the error of a session that has broken.
+            connection.batch_execute("SELECT 1")?;
+            tracing::debug!(error = refused.message(), "the timeline of the database is not known");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// The same hosts, tried in a random order.
-fn in_random_order(url: &str) -> String {
+pub(super) fn in_random_order(url: &str) -> String {
     const PARAMETER: &str = "load_balance_hosts=random";
     match (url.contains("://"), url.contains('?')) {
         (true, true) => format!("{url}&{PARAMETER}"),
@@ -198,35 +265,13 @@ pub fn describe() {
 }
 
 impl Place {
-    /// The place of a session; None if the server keeps its timeline to itself, as some managed ones do.
-    fn of(connection: &mut PgConnection) -> QueryResult<Option<Self>> {
-        #[derive(QueryableByName)]
-        struct Row {
-            #[diesel(sql_type = BigInt)]
-            system: i64,
-            #[diesel(sql_type = Text)]
-            wal_file: String,
-            #[diesel(sql_type = Nullable<Text>)]
-            address: Option<String>,
-        }
-        let row = sql_query(
-            "SELECT system_identifier AS system, pg_walfile_name(pg_current_wal_lsn()) AS wal_file,
-                    host(inet_server_addr()) || ':' || inet_server_port() AS address
-             FROM pg_control_system()",
-        );
-        let row: Row = match row.get_result(connection) {
-            Ok(row) => row,
-            Err(diesel::result::Error::DatabaseError(DatabaseErrorKind::Unknown, refused))
-                if !refused.message().contains("recovery") =>
-            {
-                tracing::debug!(error = refused.message(), "the timeline of the database is not known");
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
+    /// The place in an answer to [`PLACE`].
+    fn of(answer: &str) -> Option<Self> {
+        let mut parts = answer.split_whitespace();
+        let system = parts.next()?.parse().ok()?;
         // The name of a WAL file begins with the timeline, in eight hexadecimal digits.
-        let timeline = row.wal_file.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        Ok(timeline.map(|timeline| Self { system: row.system, timeline, address: row.address }))
+        let timeline = u32::from_str_radix(parts.next()?.get(..8)?, 16).ok()?;
+        Some(Self { system, timeline, address: parts.next().map(str::to_owned) })
     }
 
     fn line(&self) -> String {
@@ -282,6 +327,14 @@ mod tests {
             assert!(refused.starts_with(expected) && refused.contains(file.to_str().unwrap()), "{refused}");
             primary.admit(place(7, 2, Some("10.0.0.3:5432"))).unwrap();
         }
+    }
+
+    #[test]
+    fn the_place_is_read_from_the_answer_of_a_server() {
+        let found = Place::of("7713717721567554488 0000001A0000000000000003 10.0.0.1:5432");
+        assert_eq!(found, Some(place(7_713_717_721_567_554_488, 26, Some("10.0.0.1:5432"))));
+        assert_eq!(Place::of("-1 000000010000000000000003"), Some(place(-1, 1, None)));
+        assert_eq!(Place::of("7 x"), None);
     }
 
     #[test]

@@ -18,8 +18,9 @@ use super::sync_index::SyncIndex;
 use super::version_change::QUEUE;
 use super::webhooks::DeliverWebhook;
 use super::yank::{UnyankVersion, YankVersion};
-use crate::database::Pool;
 use crate::database::pool::Dedicated;
+use crate::database::{CheckedSession, Pool};
+use crate::queue::listener::Server;
 use crate::queue::registry::RegistryError;
 use crate::queue::{ConnectionSource, Job, Lend, Registry, Workers};
 
@@ -74,5 +75,23 @@ impl Lend for Dedicated {
 
     fn is_outdated(&self) -> bool {
         Dedicated::is_outdated(self)
+    }
+}
+
+impl Server for CheckedSession {
+    fn url(&mut self) -> String {
+        CheckedSession::url(self)
+    }
+
+    fn query(&self) -> Option<&'static str> {
+        Some(self.statement())
+    }
+
+    fn admit(&mut self, answer: Option<&str>) -> Result<(), String> {
+        CheckedSession::admit(self, answer).map_err(|refused| refused.to_string())
+    }
+
+    fn is_current(&self) -> bool {
+        CheckedSession::is_current(self)
     }
 }

@@ -160,7 +160,7 @@ fn failed(program: &'static str, output: &mut File, status: std::process::ExitSt
 /// The environment variables of libpq for a URL or keyword string. Parameters without a variable, such as `keepalives`,
 /// keep their defaults.
 #[expect(unsafe_code, reason = "calls libpq to parse a connection string")]
-fn environment(database_url: &str) -> Result<Vec<(String, String)>, DumpError> {
+pub(super) fn environment(database_url: &str) -> Result<Vec<(String, String)>, DumpError> {
     let unreadable = |text: &str| DumpError::Url(text.split_whitespace().collect::<Vec<_>>().join(" "));
     let url = CString::new(database_url).map_err(|_| unreadable("it contains a zero byte"))?;
     let mut message = std::ptr::null_mut();

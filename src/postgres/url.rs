@@ -1,5 +1,6 @@
 //! Database URLs and keyword strings.
 
+use super::client_programs::environment;
 use crate::redact;
 
 /// Timeouts after which a silent connection counts as broken. Without them, a wait for a server that lost its power
@@ -17,6 +18,8 @@ const DEFAULTS: [(&str, &str); 5] = [
 const CONNECT: u64 = 10;
 /// The same for each of several servers: one that vanished must not keep a request from the next.
 const CONNECT_EACH: u64 = 3;
+/// The port of a server for which a list of ports has none.
+const DEFAULT_PORT: &str = "5432";
 
 /// Adds timeouts to a URL or keyword string, and the demand for a server that can be written. Its own values come later
 /// and have precedence.
@@ -57,6 +60,47 @@ fn has_several_servers(url: &str) -> bool {
     let mut named = parameters.split('&').filter(|one| one.starts_with("host=") || one.starts_with("hostaddr="));
     hosts.is_some_and(|hosts| hosts.contains(','))
         || named.any(|hosts| hosts.contains(',') || hosts.to_ascii_lowercase().contains("%2c"))
+}
+
+/// The URL or keyword string of each server alone, in their order; the given one if there is one server.
+pub fn each_server(url: &str) -> Vec<String> {
+    let parameters = environment(url).unwrap_or_default();
+    let [hosts, addresses, ports] = ["PGHOST", "PGHOSTADDR", "PGPORT"].map(|variable| list(&parameters, variable));
+    let count = hosts.len().max(addresses.len());
+    if count < 2 {
+        return vec![url.to_owned()];
+    }
+    let alone = |place: usize| {
+        let port = if ports.len() == 1 { ports.first() } else { ports.get(place) };
+        let port = port.copied().map(|port| if port.is_empty() { DEFAULT_PORT } else { port });
+        let address =
+            [("host", hosts.get(place).copied()), ("hostaddr", addresses.get(place).copied()), ("port", port)];
+        // Later values have precedence.
+        address.into_iter().filter_map(|(name, value)| Some((name, value?))).fold(url.to_owned(), with_parameter)
+    };
+    (0..count).map(alone).collect()
+}
+
+/// The values of a variable, one for each server.
+fn list<'a>(parameters: &'a [(String, String)], variable: &str) -> Vec<&'a str> {
+    let value = parameters.iter().find(|(name, _)| name == variable);
+    value.map(|(_, value)| value.split(',').collect()).unwrap_or_default()
+}
+
+/// Adds a parameter to a URL or keyword string.
+fn with_parameter(url: String, (name, value): (&str, &str)) -> String {
+    if !is_url(&url) {
+        return format!("{url} {name}='{}'", value.replace('\\', r"\\").replace('\'', r"\'"));
+    }
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let value: String = value
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect();
+    format!("{url}{separator}{name}={value}")
 }
 
 /// What is wrong with a URL or keyword string that libpq would quote in its error, perhaps with a part of the password.
@@ -178,6 +222,32 @@ mod tests {
         }
         for one in ["postgresql://me:se,cret@h/db", "postgresql://h/a,b?user=a,b", "host=h password=a,b"] {
             assert!(with_defaults(one).contains("connect_timeout=10"), "{one}");
+        }
+    }
+
+    #[test]
+    fn each_of_several_servers_has_a_url_of_its_own() {
+        let host_and_port = |url: &str| {
+            let parameters = environment(url).unwrap();
+            let value = |variable: &str| {
+                parameters.iter().find(|(name, _)| name == variable).map(|(_, value)| value.clone()).unwrap_or_default()
+            };
+            assert_eq!((value("PGDATABASE").as_str(), value("PGUSER").as_str()), ("db", "me"), "{url}");
+            format!("{} {} {}", value("PGHOST"), value("PGHOSTADDR"), value("PGPORT"))
+        };
+        for (url, expected) in [
+            ("postgresql://me:se,cret@h1:5433,h2,[::1]:5434/db", &["h1  5433", "h2  5432", "::1  5434"][..]),
+            ("postgresql://me@h1,h2/db?connect_timeout=3", &["h1  5432", "h2  5432"][..]),
+            ("postgres:///db?user=me&host=/run/a%20b%2c/c&port=5433", &["/run/a b  5433", "/c  5433"][..]),
+            ("host=h1,h2 port=1,2 dbname=db user=me", &["h1  1", "h2  2"][..]),
+            ("host='/it\\'s,h2' dbname=db user=me", &["/it's  ", "h2  "][..]),
+            ("host=h1,h2 hostaddr=10.0.0.1,10.0.0.2 dbname=db user=me", &["h1 10.0.0.1 ", "h2 10.0.0.2 "][..]),
+        ] {
+            let found: Vec<String> = each_server(url).iter().map(|one| host_and_port(one)).collect();
+            assert_eq!(found, expected, "{url}");
+        }
+        for one in ["postgresql://me@h:5433/db", "postgresql:///db?host=/run", "host=h dbname=db", "dbname=db"] {
+            assert_eq!(each_server(one), [one]);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
 use crate::process::CommandError;
 
@@ -13,6 +13,19 @@ const ENDED_BY_SIGNAL: i32 = 128 + Signal::SIGTERM as i32;
 
 /// The blocked signals.
 pub struct Signals(SigSet);
+
+/// Starts threads that get no signals, before it is known whether the command waits for them. A thread that did not block
+/// them would end the process with the first one.
+pub fn kept_from_threads<T>(start: impl FnOnce() -> T) -> T {
+    let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
+    let before = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    let started = start();
+    if let Ok(before) = before {
+        // It was the mask a moment ago.
+        let _ = before.thread_set_mask();
+    }
+    started
+}
 
 impl Signals {
     /// Called before any thread is started, because threads inherit the signal mask. Child processes inherit it too: see

@@ -14,13 +14,13 @@ use crate::config::{
 use crate::crate_store::{Bucket, CrateStore, S3Credentials, S3Settings};
 use crate::database::primary::NotThePrimary;
 use crate::database::upkeep::backup::major_version;
-use crate::database::{Pool, Primary, migrations};
+use crate::database::{CheckedSession, Pool, Primary, migrations};
 use crate::full_disk;
 use crate::index::remote::Token;
 use crate::index::{Credentials, GitProgram, Index, Remote, RemoteOptions};
 use crate::jobs::index_export::{Destination, Invalidation};
 use crate::postgres::embedded::{self, Cluster};
-use crate::postgres::url::{malformed, with_defaults, without_secrets};
+use crate::postgres::url::{each_server, malformed, with_defaults, without_secrets};
 use crate::postgres::versions;
 use crate::process::CommandError;
 
@@ -148,8 +148,25 @@ impl Storage {
         open(&self.database_url, &self.primary)
     }
 
+    /// Opens a session, and gives the URL of its server alone, for programs that have to use the same server.
+    pub fn connect_to_one(&self) -> Result<(PgConnection, String), CommandError> {
+        let mut refused = Vec::new();
+        for url in each_server(&self.database_url) {
+            match open(&url, &self.primary) {
+                Ok(connection) => return Ok((connection, url)),
+                Err(error) => refused.push(error.to_string()),
+            }
+        }
+        Err(CommandError::new(refused.join("; ")))
+    }
+
     pub fn pool(&self, options: &StorageOptions) -> Pool {
         Pool::of_primary(&self.database_url, options.database_pool_size, Arc::clone(&self.primary))
+    }
+
+    /// For a session that is opened without Diesel.
+    pub fn checked_session(&self) -> CheckedSession {
+        CheckedSession::new(&self.database_url, Arc::clone(&self.primary))
     }
 
     /// Refuses to start if the database allows fewer connections than the process may need.

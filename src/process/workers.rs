@@ -104,9 +104,9 @@ impl Workers {
             }
             None => None,
         };
-        let (url, wakeups, completions) = (&storage.database_url, wakeups.clone(), completions.clone());
+        let (server, wakeups, completions) = (storage.checked_session(), wakeups.clone(), completions.clone());
         let (listener, follower) = match index.remote() {
-            None => (Listener::start(url, &queues, wakeups, completions)?, None),
+            None => (Listener::start_with(server, &queues, wakeups, completions, None)?, None),
             Some(remote) => {
                 let Following { poll, config_json } = following;
                 let (mirror, its_remote) = (index.clone(), remote.clone());
@@ -117,15 +117,15 @@ impl Workers {
                     channel: HEAD_CHANNEL,
                     handle: Box::new(move |_| remote.fetch_requests().request()),
                 };
-                (Listener::start_with(url, &queues, wakeups, completions, handler)?, Some(follower))
+                (Listener::start_with(server, &queues, wakeups, completions, Some(handler))?, Some(follower))
             }
         };
         let mut schedules = vec![bitmaps::start(index)?];
         if let Some(options) = takes_jobs {
-            schedules.extend(verifying::start(storage, (pool, index, crate_store), options.verify_interval)?);
-            schedules.push(tidying::start(storage, (pool, crate_store), options.quarantine_retention)?);
-            schedules.push(analysing::start(storage, pool, crate_store)?);
-            schedules.push(describing::start(storage, &shared.completions)?);
+            schedules.extend(verifying::start((pool, index, crate_store), options.verify_interval)?);
+            schedules.push(tidying::start((pool, crate_store), options.quarantine_retention)?);
+            schedules.push(analysing::start(pool, crate_store)?);
+            schedules.push(describing::start(pool, &shared.completions)?);
             schedules.extend(advisories::start(storage, (pool, index.git()), &options.advisories)?);
             schedules.push(release_sets::start(pool, crate_store)?);
             if let Some(Exporting { destination, state }) = exporting {

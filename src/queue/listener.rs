@@ -26,6 +26,34 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// The time limit for a new connection, in seconds.
 const CONNECT_SECONDS: &CStr = c"5";
 
+/// The server to listen at.
+pub trait Server: Send + 'static {
+    /// The URL or keyword string of libpq for the next connection.
+    fn url(&mut self) -> String;
+
+    /// A query of one text, by which a new connection is checked; None if none is.
+    fn query(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Checks the answer to the query, which is None if the server refuses one. The error says why the connection is not used.
+    fn admit(&mut self, _answer: Option<&str>) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether the connection may still be used.
+    fn is_current(&self) -> bool {
+        true
+    }
+}
+
+/// A server that is not checked.
+impl Server for String {
+    fn url(&mut self) -> String {
+        self.clone()
+    }
+}
+
 /// A handler for another channel.
 pub struct ChannelHandler {
     pub channel: &'static str,
@@ -51,15 +79,15 @@ impl Listener {
         Self::start_probing(database_url, queues, wakeups, completions, PROBE, ANSWER)
     }
 
-    /// Listens for another channel as well.
+    /// Listens at a server that is checked, perhaps for another channel as well.
     pub fn start_with(
-        database_url: &str,
+        server: impl Server,
         queues: &[&str],
         wakeups: Wakeups,
         completions: Completions,
-        handler: ChannelHandler,
+        handler: Option<ChannelHandler>,
     ) -> std::io::Result<Self> {
-        Self::listen(database_url, queues, Receivers { wakeups, completions, handler: Some(handler) }, PROBE, ANSWER)
+        Self::listen(server, queues, Receivers { wakeups, completions, handler }, PROBE, ANSWER)
     }
 
     /// Listens with other times: sends an empty statement every `probe` and waits no longer than `answer` for the result.
@@ -71,29 +99,36 @@ impl Listener {
         probe: Duration,
         answer: Duration,
     ) -> std::io::Result<Self> {
-        Self::listen(database_url, queues, Receivers { wakeups, completions, handler: None }, probe, answer)
+        let receivers = Receivers { wakeups, completions, handler: None };
+        Self::listen(database_url.to_owned(), queues, receivers, probe, answer)
     }
 
     fn listen(
-        database_url: &str,
+        mut server: impl Server,
         queues: &[&str],
         receivers: Receivers,
         probe: Duration,
         answer: Duration,
     ) -> std::io::Result<Self> {
         let (stopped, stop) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-        let url = CString::new(database_url).map_err(std::io::Error::other)?;
         let others = [FINISHED_CHANNEL].into_iter().chain(receivers.handler.as_ref().map(|handler| handler.channel));
         let channels: Vec<_> =
             queues.iter().map(|queue| wake_channel(queue)).chain(others.map(str::to_owned)).collect();
         let thread = std::thread::Builder::new().name("listener".to_owned()).spawn(move || {
             loop {
-                if let Some(connection) = Connection::open(&url, &channels, answer) {
+                if let Some(connection) = Connection::listen(&mut server, &channels, answer) {
                     receivers.may_have_missed();
-                    if connection.receive(&stopped, &receivers, probe) == Ended::Stopped {
-                        return;
+                    match connection.receive(&stopped, &receivers, probe, &server) {
+                        Ended::Stopped => return,
+                        Ended::Lost => {
+                            tracing::warn!(
+                                "the LISTEN connection was lost and is opened again; workers poll meanwhile"
+                            );
+                        }
+                        Ended::Outdated => {
+                            tracing::warn!("the LISTEN connection is of a former primary and is opened again");
+                        }
                     }
-                    tracing::warn!("the LISTEN connection was lost and is opened again; workers poll meanwhile");
                 }
                 if readable(stopped.as_fd(), None, timeout(RECONNECT)).0 {
                     return;
@@ -144,10 +179,12 @@ impl Receivers {
     }
 }
 
-#[derive(PartialEq, Eq)]
+/// How a connection ended.
 enum Ended {
     Stopped,
     Lost,
+    /// The server was replaced.
+    Outdated,
 }
 
 fn timeout(duration: Duration) -> PollTimeout {
@@ -162,6 +199,13 @@ fn readable(stop: BorrowedFd<'_>, socket: Option<BorrowedFd<'_>>, at_most: PollT
     let _ = poll(&mut fds, at_most);
     let any = |fd: Option<&PollFd<'_>>| fd.and_then(PollFd::any).unwrap_or(false);
     (any(fds.first()), any(fds.get(1)))
+}
+
+/// One result of a statement.
+struct Answer {
+    succeeded: bool,
+    /// The first column of the first row.
+    text: Option<String>,
 }
 
 /// A libpq connection, owned by one thread.
@@ -179,8 +223,8 @@ mod ffi {
     use super::*;
 
     impl Connection {
-        /// Connects and listens; None if that fails.
-        pub(super) fn open(url: &CStr, channels: &[String], answer: Duration) -> Option<Self> {
+        /// Connects; None if that fails.
+        pub(super) fn open(url: &CStr, answer: Duration) -> Option<Self> {
             // Later keywords win, so the URL comes last.
             let keywords = [c"connect_timeout", c"application_name", c"dbname"].map(CStr::as_ptr);
             let values = [CONNECT_SECONDS, c"supercargo listener", url].map(CStr::as_ptr);
@@ -190,10 +234,8 @@ mod ffi {
             let handle = unsafe { pq_sys::PQconnectdbParams(keywords.as_ptr(), values.as_ptr(), 1) };
             let connection = Self { handle, answer };
             // SAFETY: the connection is live.
-            if unsafe { pq_sys::PQstatus(connection.handle) } != pq_sys::ConnStatusType::CONNECTION_OK {
-                return None;
-            }
-            channels.iter().all(|channel| connection.run(&format!("LISTEN \"{channel}\""))).then_some(connection)
+            let status = unsafe { pq_sys::PQstatus(connection.handle) };
+            (status == pq_sys::ConnStatusType::CONNECTION_OK).then_some(connection)
         }
 
         pub(super) fn send(&self, statement: &CStr) -> bool {
@@ -207,20 +249,25 @@ mod ffi {
             unsafe { pq_sys::PQisBusy(self.handle) == 1 }
         }
 
-        /// Whether the statement of the next result, which has arrived, succeeded; None after the last result.
-        pub(super) fn result(&self) -> Option<bool> {
-            // SAFETY: the connection is live; the result is read before it is freed.
+        /// The next result, which has arrived; None after the last one.
+        pub(super) fn result(&self) -> Option<Answer> {
+            use pq_sys::ExecStatusType::{PGRES_COMMAND_OK, PGRES_EMPTY_QUERY, PGRES_TUPLES_OK};
+            // SAFETY: the connection is live; the result is read before it is freed, and its text, which ends with a zero byte, is
+            // copied.
             unsafe {
                 let result = pq_sys::PQgetResult(self.handle);
                 if result.is_null() {
                     return None;
                 }
                 let status = pq_sys::PQresultStatus(result);
+                let has_text = status == PGRES_TUPLES_OK
+                    && pq_sys::PQntuples(result) > 0
+                    && pq_sys::PQgetisnull(result, 0, 0) == 0;
+                let text =
+                    has_text.then(|| CStr::from_ptr(pq_sys::PQgetvalue(result, 0, 0)).to_string_lossy().into_owned());
                 pq_sys::PQclear(result);
-                Some(matches!(
-                    status,
-                    pq_sys::ExecStatusType::PGRES_COMMAND_OK | pq_sys::ExecStatusType::PGRES_EMPTY_QUERY
-                ))
+                let succeeded = matches!(status, PGRES_COMMAND_OK | PGRES_EMPTY_QUERY | PGRES_TUPLES_OK);
+                Some(Answer { succeeded, text })
             }
         }
 
@@ -259,35 +306,61 @@ mod ffi {
 }
 
 impl Connection {
+    /// Connects, checks the server, and listens; None if that fails.
+    fn listen(server: &mut impl Server, channels: &[String], answer: Duration) -> Option<Self> {
+        let url = CString::new(server.url()).ok()?;
+        let connection = Self::open(&url, answer)?;
+        if let Some(query) = server.query() {
+            let text = connection.results(query)?.into_iter().find_map(|answer| answer.text);
+            // A session that has broken gives an error as well.
+            if text.is_none() && !connection.run("") {
+                return None;
+            }
+            if let Err(reason) = server.admit(text.as_deref()) {
+                tracing::debug!(reason, "a server is not listened at");
+                return None;
+            }
+        }
+        channels.iter().all(|channel| connection.run(&format!("LISTEN \"{channel}\""))).then_some(connection)
+    }
+
     /// Runs a statement and ignores its rows; false if it failed or was not answered in time.
     fn run(&self, statement: &str) -> bool {
-        let Ok(statement) = CString::new(statement) else { return false };
+        self.results(statement).is_some_and(|results| results.iter().all(|one| one.succeeded))
+    }
+
+    /// Runs a statement; None if it was not answered in time.
+    fn results(&self, statement: &str) -> Option<Vec<Answer>> {
+        let statement = CString::new(statement).ok()?;
         if !self.send(&statement) {
-            return false;
+            return None;
         }
         let until = Instant::now() + self.answer;
-        let mut succeeded = true;
+        let mut results = Vec::new();
         loop {
             while self.is_busy() {
                 let left = until.saturating_duration_since(Instant::now());
-                let Some(socket) = self.socket().filter(|_| !left.is_zero()) else { return false };
+                let socket = self.socket().filter(|_| !left.is_zero())?;
                 let arrived = poll(&mut [PollFd::new(socket, PollFlags::POLLIN)], timeout(left));
                 if arrived.is_ok_and(|count| count > 0) && !self.read() {
-                    return false;
+                    return None;
                 }
             }
             match self.result() {
-                Some(one) => succeeded &= one,
-                None => return succeeded,
+                Some(one) => results.push(one),
+                None => return Some(results),
             }
         }
     }
 
-    /// Passes notifications on until the thread is stopped or the connection is lost.
-    fn receive(&self, stopped: &OwnedFd, receivers: &Receivers, probe: Duration) -> Ended {
+    /// Passes notifications on until the thread is stopped, the connection is lost or its server was replaced.
+    fn receive(&self, stopped: &OwnedFd, receivers: &Receivers, probe: Duration, server: &impl Server) -> Ended {
         loop {
             while let Some((channel, payload)) = self.next() {
                 receivers.notify(&channel, &payload);
+            }
+            if !server.is_current() {
+                return Ended::Outdated;
             }
             let Some(socket) = self.socket() else { return Ended::Lost };
             let alive = match readable(stopped.as_fd(), Some(socket), timeout(probe)) {

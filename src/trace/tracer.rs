@@ -39,13 +39,16 @@ pub(super) fn trace_of_job(enqueued_by: Option<Parent>) -> Option<(TraceId, Opti
 }
 
 fn decided(sampler: &Sampler, parent: Option<Parent>, decides: Option<Parent>) -> Option<(TraceId, Option<SpanId>)> {
-    let trace_id = parent.map_or_else(|| TraceId::from(rand::random::<u128>().max(1)), |parent| parent.trace_id);
+    let own_id = TraceId::from(rand::random::<u128>().max(1));
+    let trace_id = parent.map_or(own_id, |parent| parent.trace_id);
+    // A sender that does not decide could choose an id for which a ratio always says yes.
+    let deciding_id = decides.map_or(own_id, |parent| parent.trace_id);
     let context = decides.map(|parent| {
         let flags = if parent.is_sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
         let context = SpanContext::new(parent.trace_id, parent.span_id, flags, true, TraceState::default());
         Context::new().with_remote_span_context(context)
     });
-    let result = sampler.should_sample(context.as_ref(), trace_id, "", &SpanKind::Server, &[], &[]);
+    let result = sampler.should_sample(context.as_ref(), deciding_id, "", &SpanKind::Server, &[], &[]);
     (result.decision == SamplingDecision::RecordAndSample).then(|| (trace_id, parent.map(|parent| parent.span_id)))
 }
 
@@ -75,11 +78,13 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_depends_on_the_trace_alone() {
+    fn a_ratio_depends_on_the_trace_of_a_trusted_parent_and_otherwise_on_chance() {
         let half = Sampler::TraceIdRatioBased(0.5);
-        let is_sampled = |id| decided(&half, Some(parent(id, false)), None).is_some();
-        assert!(is_sampled(1) && !is_sampled(u128::MAX));
-        let sampled = (0..1000).filter(|_| decided(&half, None, None).is_some()).count();
-        assert!((400..600).contains(&sampled), "{sampled}");
+        let by_proxy = |id| decided(&half, Some(parent(id, false)), Some(parent(id, false))).is_some();
+        assert!(by_proxy(1) && !by_proxy(u128::MAX));
+        for sent in [None, Some(parent(1, true)), Some(parent(u128::MAX, true))] {
+            let sampled = (0..1000).filter(|_| decided(&half, sent, None).is_some()).count();
+            assert!((400..600).contains(&sampled), "{sent:?}: {sampled}");
+        }
     }
 }

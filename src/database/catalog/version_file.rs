@@ -27,6 +27,24 @@ struct Row {
     deletion_pending: bool,
 }
 
+/// Whether there is a row of the version, also of a deleted one, or the crate was deleted.
+pub fn has_row(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Known {
+        #[diesel(sql_type = Bool)]
+        known: bool,
+    }
+    let known = statement(
+        "SELECT EXISTS (
+             SELECT FROM crates WHERE canonical_name = $1 AND (deleted_at IS NOT NULL OR EXISTS (
+                 SELECT FROM versions WHERE crate_id = crates.id AND num_without_build = $2))) AS known",
+    )
+    .bind::<Text, _>(name.canonical())
+    .bind::<Text, _>(num.without_build())
+    .get_result::<Known>(connection)?;
+    Ok(known.known)
+}
+
 /// Finds the file of the version with exactly this name and number.
 pub fn find(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<Found> {
     // The condition is that of the index `versions_being_deleted`.

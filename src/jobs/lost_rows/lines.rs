@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::index::entry::line::IndexLine;
 use crate::package::{Checksum, Version};
 
 /// What a line has that this registry wrote. One without it was written by somebody else, and cargo cannot use it.
@@ -15,6 +16,13 @@ struct Line {
 /// The lines of an index file that this registry may have written, with their versions.
 pub(super) fn lines(content: &[u8]) -> impl Iterator<Item = (&[u8], Version)> {
     content.split(|&byte| byte == b'\n').filter_map(|line| Some((line, version_in(line)?)))
+}
+
+/// The checksum that an index file has for the version of exactly this number.
+pub fn checksum_in(content: &[u8], num: &Version) -> Option<Checksum> {
+    let (line, _) = lines(content).find(|(_, version)| version == num)?;
+    let line = IndexLine::parse(std::str::from_utf8(line).ok()?).ok()?;
+    Some(line.checksum)
 }
 
 fn version_in(line: &[u8]) -> Option<Version> {

@@ -7,4 +7,5 @@ mod lines;
 mod taken_places;
 
 pub(in crate::jobs) use kept_lines::append;
+pub use lines::checksum_in;
 pub use taken_places::TakenPlaces;

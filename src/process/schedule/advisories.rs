@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::{Connection, PgConnection};
+use diesel::PgConnection;
 
 use super::{Intervals, Scheduled, Stopped};
 use crate::advisory_sources::{Outcome, RefreshError, Refresher};
@@ -23,7 +23,6 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 const MAX_PACK: u64 = 256 * 1024 * 1024;
 
 struct Advisories {
-    database_url: String,
     pool: Pool,
     refresher: Refresher,
     sources: Vec<AdvisorySource>,
@@ -41,7 +40,6 @@ pub fn start(
     }
     declare(&mut storage.connect()?, options)?;
     let advisories = Advisories {
-        database_url: storage.database_url.clone(),
         pool: pool.clone(),
         refresher: refresher(storage, git),
         sources: options.advisories.clone(),
@@ -70,16 +68,19 @@ impl Advisories {
         if self.pool.with(|connection| self.due(connection))??.is_empty() {
             return Ok(());
         }
-        let mut session = PgConnection::establish(&self.database_url)?;
-        if !sources::try_lock(&mut session)? {
+        self.pool.dedicated()?.with(|session| self.run_in(session, stopped))?
+    }
+
+    fn run_in(&self, session: &mut PgConnection, stopped: &Stopped) -> Result<(), CommandError> {
+        if !sources::try_lock(session)? {
             return Ok(());
         }
         // Another process may have refreshed between the check and the lock, which ends with the session.
-        for upstream in self.due(&mut session)? {
+        for upstream in self.due(session)? {
             if stopped.is_set() {
                 break;
             }
-            let done = self.refresher.run(&mut session, &upstream, false);
+            let done = self.refresher.run(session, &upstream, false);
             log(&upstream, &done);
         }
         Ok(())

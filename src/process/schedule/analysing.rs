@@ -3,14 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::{Connection, PgConnection};
-
 use super::{Intervals, Scheduled, Stopped};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::catalog::analyses;
 use crate::jobs::analysis;
-use crate::process::{CommandError, Storage};
+use crate::process::CommandError;
 
 /// When to look for pending versions.
 const INTERVALS: Intervals = Intervals { first: Duration::from_secs(2), then: Duration::from_secs(5) };
@@ -18,18 +16,17 @@ const INTERVALS: Intervals = Intervals { first: Duration::from_secs(2), then: Du
 const LONGEST_RUN: Duration = Duration::from_secs(1);
 
 /// Starts the schedule. A stop takes effect after the current version.
-pub fn start(storage: &Storage, pool: &Pool, crate_store: &CrateStore) -> Result<Scheduled, CommandError> {
-    let database_url = storage.database_url.clone();
+pub fn start(pool: &Pool, crate_store: &CrateStore) -> Result<Scheduled, CommandError> {
     let (pool, crate_store) = (pool.clone(), crate_store.clone());
     Scheduled::start("analyse", "analyse crate files", INTERVALS, move |stopped: &Stopped| {
         if !pool.with(analyses::any_left)?? {
             return Ok(());
         }
         // A session of its own, because it waits for the crate store, while requests need those of the pool.
-        let mut session = PgConnection::establish(&database_url)?;
+        let mut session = pool.dedicated()?;
         let started = Instant::now();
         let is_stopped = || stopped.is_set() || started.elapsed() > LONGEST_RUN;
-        let analysed = analysis::run(&mut session, &crate_store, &is_stopped)?;
+        let analysed = session.with(|session| analysis::run(session, &crate_store, &is_stopped))??;
         if analysed > 0 {
             tracing::debug!(versions = analysed, "analysed crate files");
         }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
 
 use super::{Intervals, Scheduled, Stopped};
+use crate::database::Pool;
+use crate::database::pool::Dedicated;
 use crate::jobs::describing;
-use crate::process::{CommandError, Storage};
+use crate::process::CommandError;
 use crate::queue::Completions;
 use crate::statement::KEPT_PLANS;
 
@@ -18,17 +19,17 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Starts the schedule, which `completions` wake after each commit of a job. A stop takes effect after the current portion;
 /// the others stay pending.
-pub fn start(storage: &Storage, completions: &Completions) -> Result<Scheduled, CommandError> {
-    let database_url = storage.database_url.clone();
-    let mut session = None;
+pub fn start(pool: &Pool, completions: &Completions) -> Result<Scheduled, CommandError> {
+    let pool = pool.clone();
+    let mut session: Option<Dedicated> = None;
     let scheduled = Scheduled::start("describe", "describe crates", INTERVALS, move |stopped: &Stopped| {
-        // After an error the next run opens another session.
-        let mut connection = match session.take() {
-            Some(connection) => connection,
-            None => open(&database_url)?,
+        // After an error, or if the server was replaced, another session is opened.
+        let mut current = match session.take().filter(|session| !session.is_outdated()) {
+            Some(session) => session,
+            None => open(&pool)?,
         };
-        describing::run(&mut connection, &|| stopped.is_set())?;
-        session = Some(connection);
+        current.with(|connection| describing::run(connection, &|| stopped.is_set()))??;
+        session = Some(current);
         std::thread::sleep(PAUSE);
         Ok(())
     })?;
@@ -37,14 +38,14 @@ pub fn start(storage: &Storage, completions: &Completions) -> Result<Scheduled, 
 }
 
 /// Opens a session whose commits do not wait for the disk: a description that is lost is pending again.
-fn open(database_url: &str) -> Result<PgConnection, CommandError> {
-    let mut connection = PgConnection::establish(database_url)?;
+fn open(pool: &Pool) -> Result<Dedicated, CommandError> {
+    let mut session = pool.dedicated()?;
     let mut settings = "SET application_name = 'supercargo descriptions'; SET synchronous_commit = off;
          SET lock_timeout = '5s'; SET statement_timeout = '60s'"
         .to_owned();
     for (setting, value) in KEPT_PLANS {
         settings.push_str(&format!("; SET {setting} = {value}"));
     }
-    connection.batch_execute(&settings)?;
-    Ok(connection)
+    session.with(|connection| connection.batch_execute(&settings))??;
+    Ok(session)
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::{Connection, PgConnection};
+use diesel::PgConnection;
 
 use super::{Intervals, Scheduled, Stopped};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::catalog::{crate_files, versions};
 use crate::jobs::unused_files::{self, ORPHAN_AGE, Tidied};
-use crate::process::{CommandError, Storage};
+use crate::process::CommandError;
 
 /// The interval, unless the quarantine's retention is shorter.
 const EVERY: Duration = Duration::from_secs(6 * 60 * 60);
@@ -18,35 +18,28 @@ const EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 const FIRST_AFTER: Duration = Duration::from_secs(10 * 60);
 
 struct Cleanup {
-    database_url: String,
     pool: Pool,
     crate_store: CrateStore,
     retention: Duration,
 }
 
 /// Starts the schedule. A stop takes effect at the next 256th of the store.
-pub fn start(
-    storage: &Storage,
-    (pool, crate_store): (&Pool, &CrateStore),
-    retention: Duration,
-) -> Result<Scheduled, CommandError> {
-    let cleanup = Cleanup {
-        database_url: storage.database_url.clone(),
-        pool: pool.clone(),
-        crate_store: crate_store.clone(),
-        retention,
-    };
+pub fn start((pool, crate_store): (&Pool, &CrateStore), retention: Duration) -> Result<Scheduled, CommandError> {
+    let cleanup = Cleanup { pool: pool.clone(), crate_store: crate_store.clone(), retention };
     let intervals = Intervals { first: FIRST_AFTER.min(retention), then: EVERY.min(retention) };
     Scheduled::start("tidy", "clean up the crate store", intervals, move |stopped| cleanup.run(stopped))
 }
 
 impl Cleanup {
     fn run(&self, stopped: &Stopped) -> Result<(), CommandError> {
-        let mut session = PgConnection::establish(&self.database_url)?;
-        if !crate_files::try_lock_tidying(&mut session)? {
+        self.pool.dedicated()?.with(|session| self.run_in(session, stopped))?
+    }
+
+    fn run_in(&self, session: &mut PgConnection, stopped: &Stopped) -> Result<(), CommandError> {
+        if !crate_files::try_lock_tidying(session)? {
             return Ok(());
         }
-        let stripped = versions::strip_deleted(&mut session)?;
+        let stripped = versions::strip_deleted(session)?;
         if stripped > 0 {
             tracing::info!(versions = stripped, "removed the metadata of deleted versions");
         }

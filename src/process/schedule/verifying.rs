@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use diesel::{Connection, PgConnection};
+use diesel::PgConnection;
 
 use super::{Intervals, Scheduled, Stopped};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::upkeep::verify_reports;
 use crate::index::Index;
-use crate::process::{CommandError, Storage};
+use crate::process::CommandError;
 use crate::verify::{Depth, Ended, Settings, Verifier, Watch};
 
 /// The name in `requested_by` of the reports.
@@ -23,7 +23,6 @@ const CHECK_EVERY: Duration = Duration::from_secs(60);
 const FIRST_AFTER: Duration = Duration::from_secs(5 * 60);
 
 struct Verification {
-    database_url: String,
     pool: Pool,
     index: Index,
     crate_store: CrateStore,
@@ -33,7 +32,6 @@ struct Verification {
 
 /// Starts the schedule; None if the interval is 0. A stop takes effect at the next crate, where the next start resumes.
 pub fn start(
-    storage: &Storage,
     (pool, index, crate_store): (&Pool, &Index, &CrateStore),
     interval: Duration,
 ) -> Result<Option<Scheduled>, CommandError> {
@@ -41,7 +39,6 @@ pub fn start(
         return Ok(None);
     }
     let verification = Verification {
-        database_url: storage.database_url.clone(),
         pool: pool.clone(),
         index: index.clone(),
         crate_store: crate_store.clone(),
@@ -62,20 +59,23 @@ impl Watch for Stopped {
 
 impl Verification {
     fn run_if_due(&self, stopped: &Stopped) -> Result<(), CommandError> {
+        self.pool.dedicated()?.with(|session| self.run_in(session, stopped))?
+    }
+
+    fn run_in(&self, session: &mut PgConnection, stopped: &Stopped) -> Result<(), CommandError> {
         let up = self.started.elapsed();
-        let mut session = PgConnection::establish(&self.database_url)?;
         // The holder of the lock is verifying or repairing. The lock ends with its session.
-        if !self.is_due(&mut session, up)? || !verify_reports::try_lock(&mut session)? {
+        if !self.is_due(session, up)? || !verify_reports::try_lock(session)? {
             return Ok(());
         }
         // Another process may have verified between the check and the lock.
-        if !self.is_due(&mut session, up)? {
+        if !self.is_due(session, up)? {
             return Ok(());
         }
         let settings = Settings {
             depth: Depth::Light,
             max_crates: Some(MAX_CRATES),
-            resume: self.is_interrupted(&mut session)?,
+            resume: self.is_interrupted(session)?,
             requested_by: SCHEDULE.to_owned(),
             ..Settings::default()
         };

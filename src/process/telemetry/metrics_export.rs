@@ -20,14 +20,22 @@ pub struct MetricsExport {
 }
 
 impl MetricsExport {
-    /// Starts the export, if there is one. Warnings about variables are logged with those of traces.
+    /// Starts the export, if there is one and its certificate can be read. Warnings about variables are logged with those of
+    /// traces.
     pub fn start(options: &OtlpOptions, metrics: &Metrics) -> Result<Option<Self>, CommandError> {
         let (Some(OtlpSettings { metrics: Some(settings), resource, .. }), _) = options.settings() else {
             return Ok(None);
         };
+        let sender = match Sender::new("metrics", &settings.target) {
+            Ok(sender) => sender,
+            Err(problem) => {
+                tracing::warn!("metrics are not exported: {problem}");
+                return Ok(None);
+            }
+        };
         let exporter = Exporter {
             metrics: metrics.clone(),
-            sender: Sender::new("metrics", &settings.target)?,
+            sender,
             resource: attributes::of_process(&resource),
             // For the limits of time within a reading.
             runtime: Builder::new_current_thread().enable_time().build()?,

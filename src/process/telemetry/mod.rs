@@ -23,6 +23,7 @@ pub use metrics_export::MetricsExport;
 use crate::config::{OtlpOptions, OtlpSettings};
 use crate::process::CommandError;
 use crate::trace;
+use sender::Sender;
 use span_export::SpanExport;
 use stop::FLUSH;
 
@@ -32,12 +33,19 @@ pub struct Telemetry(Option<SpanExport>);
 impl Telemetry {
     /// Starts the export of traces, if there is one. Warnings about variables are for the log, which starts later.
     pub fn start(options: &OtlpOptions) -> Result<(Self, Vec<String>), CommandError> {
-        let (settings, warnings) = options.settings();
+        let (settings, mut warnings) = options.settings();
         let Some(OtlpSettings { traces: Some(traces), resource, .. }) = settings else {
             return Ok((Self(None), warnings));
         };
+        let sender = match Sender::new("traces", &traces.target) {
+            Ok(sender) => sender,
+            Err(problem) => {
+                warnings.push(format!("traces are not exported: {problem}"));
+                return Ok((Self(None), warnings));
+            }
+        };
         trace::install(traces.sampler.clone());
-        Ok((Self(Some(SpanExport::start(&traces, attributes::of_process(&resource))?)), warnings))
+        Ok((Self(Some(SpanExport::start(&traces, sender, attributes::of_process(&resource))?)), warnings))
     }
 
     /// The layer that records spans.

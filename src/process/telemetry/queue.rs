@@ -16,29 +16,35 @@ pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
     /// Notified when a batch is complete, and when the queue is closed.
     ready: Condvar,
-    /// The most items, and the size of a batch.
+    /// The most spans, and the spans of a batch.
     capacity: usize,
     batch: usize,
 }
 
 struct State<T> {
-    items: VecDeque<T>,
+    /// Each with the number of its spans.
+    items: VecDeque<(T, usize)>,
+    /// The spans of all items.
+    spans: usize,
     is_closed: bool,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new(capacity: usize, batch: usize) -> Self {
-        let state = State { items: VecDeque::new(), is_closed: false };
+        let state = State { items: VecDeque::new(), spans: 0, is_closed: false };
         Self { state: Mutex::new(state), ready: Condvar::new(), capacity, batch }
     }
 
-    pub(super) fn push(&self, item: T) -> Push {
+    /// Adds an item of so many spans, if there is space for all of them.
+    pub(super) fn push(&self, item: T, spans: usize) -> Push {
         let mut state = self.state.lock();
-        if state.items.len() >= self.capacity || state.is_closed {
+        if state.is_closed || state.spans + spans > self.capacity {
             return Push::Dropped;
         }
-        state.items.push_back(item);
-        if state.items.len() == self.batch {
+        let was_complete = state.spans >= self.batch;
+        state.items.push_back((item, spans));
+        state.spans += spans;
+        if !was_complete && state.spans >= self.batch {
             self.ready.notify_one();
         }
         Push::Queued
@@ -49,18 +55,24 @@ impl<T> Queue<T> {
         self.ready.notify_all();
     }
 
-    /// The next batch: at once if it is complete or the queue is closed, else what is there after `delay`. `None` when the queue
-    /// is closed and empty.
+    /// The next batch: at once if it is complete or the queue is closed, else what is there after `delay`. An item with more spans
+    /// than a batch may have is a batch of its own. `None` when the queue is closed and empty.
     pub(super) fn next(&self, delay: Duration) -> Option<Vec<T>> {
         let until = Instant::now() + delay;
         let mut state = self.state.lock();
-        let is_waiting = |state: &mut State<T>| state.items.len() < self.batch && !state.is_closed;
+        let is_waiting = |state: &mut State<T>| state.spans < self.batch && !state.is_closed;
         self.ready.wait_while_until(&mut state, is_waiting, until);
         if state.is_closed && state.items.is_empty() {
             return None;
         }
-        let size = state.items.len().min(self.batch);
-        Some(state.items.drain(..size).collect())
+        let (mut taken, mut spans) = (Vec::new(), 0);
+        while state.items.front().is_some_and(|(_, count)| taken.is_empty() || spans + count <= self.batch) {
+            let Some((item, count)) = state.items.pop_front() else { break };
+            taken.push(item);
+            spans += count;
+        }
+        state.spans -= spans;
+        Some(taken)
     }
 }
 
@@ -73,16 +85,33 @@ mod tests {
     #[test]
     fn a_full_queue_drops_and_a_closed_one_is_emptied() {
         let queue = Queue::new(3, 2);
-        assert!((0..3).all(|item| queue.push(item) == Push::Queued));
-        assert_eq!(queue.push(3), Push::Dropped);
+        assert!((0..3).all(|item| queue.push(item, 1) == Push::Queued));
+        assert_eq!(queue.push(3, 1), Push::Dropped);
         assert_eq!(queue.next(LONG), Some(vec![0, 1]));
         assert_eq!(queue.next(Duration::ZERO), Some(vec![2]));
         assert_eq!(queue.next(Duration::ZERO), Some(vec![]));
-        assert_eq!(queue.push(4), Push::Queued);
+        assert_eq!(queue.push(4, 1), Push::Queued);
         queue.close();
-        assert_eq!(queue.push(5), Push::Dropped);
+        assert_eq!(queue.push(5, 1), Push::Dropped);
         assert_eq!(queue.next(LONG), Some(vec![4]));
         assert_eq!(queue.next(LONG), None);
+    }
+
+    #[test]
+    fn spans_are_counted_and_not_items() {
+        let queue = Queue::new(10, 4);
+        assert_eq!(queue.push('a', 11), Push::Dropped);
+        for (item, spans) in [('a', 1), ('b', 2), ('c', 6)] {
+            assert_eq!(queue.push(item, spans), Push::Queued);
+        }
+        assert_eq!(queue.push('d', 2), Push::Dropped);
+        assert_eq!(queue.push('d', 1), Push::Queued);
+        assert_eq!(queue.next(LONG), Some(vec!['a', 'b']));
+        assert_eq!(queue.next(LONG), Some(vec!['c']));
+        assert_eq!(queue.push('e', 9), Push::Queued);
+        assert_eq!(queue.next(LONG), Some(vec!['d']));
+        assert_eq!(queue.next(LONG), Some(vec!['e']));
+        assert_eq!(queue.push('f', 10), Push::Queued);
     }
 
     #[test]
@@ -90,8 +119,8 @@ mod tests {
         let queue = Queue::new(10, 2);
         std::thread::scope(|scope| {
             let read = scope.spawn(|| [queue.next(LONG), queue.next(LONG)]);
-            queue.push(0);
-            queue.push(1);
+            queue.push(0, 1);
+            queue.push(1, 1);
             queue.close();
             assert_eq!(read.join().unwrap(), [Some(vec![0, 1]), None]);
         });

@@ -39,6 +39,7 @@ pub(super) enum Failure {
 }
 
 impl Sender {
+    /// Fails if the file of authorities cannot be used. The system's are no substitute for it.
     pub(super) fn new(signal: &'static str, target: &Target) -> Result<Self, CommandError> {
         let agent = match &target.certificate {
             None => http::agent(target.timeout),

@@ -26,10 +26,9 @@ pub(super) struct SpanExport {
 }
 
 impl SpanExport {
-    pub(super) fn start(settings: &TraceSettings, resource: Resource) -> Result<Self, CommandError> {
+    pub(super) fn start(settings: &TraceSettings, sender: Sender, resource: Resource) -> Result<Self, CommandError> {
         let spans = Arc::new(Spans::new(settings.queue, settings.batch));
         let stop = Stop::default();
-        let sender = Sender::new("traces", &settings.target)?;
         let mut exporter = Exporter { spans: Arc::clone(&spans), stop: stop.clone(), sender, resource };
         let delay = settings.delay;
         let worker = Worker::start("otlp traces", move || exporter.run(delay))?;

@@ -20,7 +20,7 @@ impl Spans {
     /// Queues a span, or drops it if there is no space.
     pub(super) fn add(&self, finished: Finished) {
         let count = finished.count();
-        if self.queue.push(finished) == Push::Dropped {
+        if self.queue.push(finished, count) == Push::Dropped {
             self.dropped(count, "queue_full");
         }
     }

@@ -11,8 +11,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::database::catalog::version_file;
+use crate::jobs::lost_rows::checksum_in;
 use crate::package::index_path::index_path;
-use crate::package::{CrateName, Version};
+use crate::package::{Checksum, CrateName, Version};
 use crate::web::answers::crate_file::{self, FileRequest, Source, VersionFile};
 use crate::web::download_log::Downloader;
 use crate::web::extract::path::{ApiPath, VersionPath, crate_and_version};
@@ -21,6 +22,9 @@ use crate::web::lookup::{self, no_such_version};
 use crate::web::measures::downloads;
 use crate::web::views::Errors;
 use crate::web::{ApiError, App};
+
+/// The id of a version that has no row.
+const NO_ROW: i32 = 0;
 
 /// Download a crate file
 ///
@@ -107,14 +111,15 @@ fn send(
         None => crate_file::respond(source, &request)?,
     };
     downloads::began(method, &response);
-    if sends_file {
+    if sends_file && file.version_id != NO_ROW {
         app.download_counts.add(file.version_id);
     }
     app.settings.download_log.note(file, method, response.status(), downloader);
     Ok(response)
 }
 
-/// Asks the database for the file of a version, and remembers it.
+/// Asks the database for the file of a version, and remembers it. That of a version which the database has lost is not
+/// remembered.
 fn look_up(app: &App, name: CrateName, num: Version) -> Result<Arc<VersionFile>, ApiError> {
     // Read before the query: see `KnownFiles`.
     let place = KnownFiles::place(&app.index.view, &name, &num);
@@ -122,13 +127,24 @@ fn look_up(app: &App, name: CrateName, num: Version) -> Result<Arc<VersionFile>,
     let found = app.pool.with(|connection| version_file::find(connection, &name, &num))??;
     app.known_files.learn(question, found.deletion_pending);
     let Some((version_id, checksum)) = found.file else {
-        return Err(app.pool.with(|connection| absent(connection, &name, &num))?);
+        return match lost_file(app, &name, &num)? {
+            Some(checksum) => Ok(Arc::new(VersionFile::new(NO_ROW, name, num, checksum))),
+            None => Err(app.pool.with(|connection| absent(connection, &name, &num))?),
+        };
     };
     let file = Arc::new(VersionFile::new(version_id, name, num, checksum));
     if let Some(place) = place {
         app.known_files.know(place, Arc::clone(&file));
     }
     Ok(file)
+}
+
+/// The file of a version that the index shows, and of which the database has no row: it has lost its latest changes.
+fn lost_file(app: &App, name: &CrateName, num: &Version) -> Result<Option<Checksum>, ApiError> {
+    let Some(file) = app.index.view.file(&index_path(name))? else { return Ok(None) };
+    let Some(checksum) = checksum_in(&file.content, num) else { return Ok(None) };
+    let has_row = app.pool.with(|connection| version_file::has_row(connection, name, num))??;
+    Ok((!has_row).then_some(checksum))
 }
 
 /// Why a version has no file: it was deleted, with its crate or alone, or was never there.
@@ -161,9 +177,6 @@ fn wants_json(request: &HeaderMap) -> bool {
 async fn location(app: &App, name: &CrateName, num: &Version) -> Result<impl IntoResponse + use<>, ApiError> {
     let url = format!("{}/api/v1/crates/{name}/{num}/download", app.settings.base_url);
     let (name, num) = (name.clone(), num.clone());
-    app.with_connection(move |connection| {
-        version_file::find(connection, &name, &num)?.file.ok_or_else(|| absent(connection, &name, &num))
-    })
-    .await?;
+    app.blocking(move |app| look_up(app, name, num)).await?;
     Ok(([(header::VARY, "accept")], Json(Location { url })))
 }

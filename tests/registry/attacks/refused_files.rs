@@ -222,7 +222,8 @@ fn the_file_of_a_killed_publish_goes_to_the_quarantine_and_then_for_good() {
     age(&place_of(&served, &young), 13);
     let removed = |package: &Package| {
         let name = format!("{}.crate", Checksum::of(&package.crate_file()));
-        let is_about = |line: &str| line.contains("removed an expired file from the quarantine") && line.contains(&name);
+        let is_about =
+            |line: &str| line.contains("removed an expired file from the quarantine") && line.contains(&name);
         served.log().lines().any(is_about)
     };
     wait_until("the files to go", || removed(&orphan) && removed(&young));

@@ -1,6 +1,8 @@
 //! Wake-ups, takeover between workers, and stopping.
 
-use supercargo::queue::listener::Listener;
+use std::sync::atomic::AtomicBool;
+
+use supercargo::queue::listener::{Listener, Server};
 use supercargo::queue::wakeup::Ticket;
 
 use super::*;
@@ -31,6 +33,54 @@ fn notifications_reach_another_process_also_after_the_connection_was_lost() {
             assert_woken(&wakeups, before);
         }
     }
+}
+
+/// A server that is refused once, and current when the test says so.
+struct Checked {
+    url: String,
+    is_refused: bool,
+    answers: std::sync::mpsc::Sender<Option<String>>,
+    is_current: Arc<AtomicBool>,
+}
+
+impl Server for Checked {
+    fn url(&mut self) -> String {
+        self.url.clone()
+    }
+
+    fn query(&self) -> Option<&'static str> {
+        Some("SELECT 'here'")
+    }
+
+    fn admit(&mut self, answer: Option<&str>) -> Result<(), String> {
+        self.answers.send(answer.map(str::to_owned)).unwrap();
+        let refused = std::mem::take(&mut self.is_refused);
+        if refused { Err("it is refused once".to_owned()) } else { Ok(()) }
+    }
+
+    fn is_current(&self) -> bool {
+        self.is_current.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn a_listener_leaves_a_server_that_is_refused_or_was_replaced() {
+    let mut queue = Queue::new();
+    let (wakeups, is_current) = (Wakeups::default(), Arc::new(AtomicBool::new(true)));
+    let (answers, admitted) = std::sync::mpsc::channel();
+    let url = queue.database.url();
+    let server = Checked { url, is_refused: true, answers, is_current: Arc::clone(&is_current) };
+    let next = || admitted.recv_timeout(Duration::from_secs(60)).unwrap();
+    let listening = wakeups.ticket("test");
+    let _listener = Listener::start_with(server, &["test"], wakeups.clone(), Completions::default(), None).unwrap();
+    for _ in 0..2 {
+        assert_eq!(next().as_deref(), Some("here"));
+    }
+    assert_woken(&wakeups, listening);
+    is_current.store(false, std::sync::atomic::Ordering::SeqCst);
+    // The notification ends a wait.
+    queue.act("x");
+    assert_eq!(next().as_deref(), Some("here"));
 }
 
 /// Fails if the wait ends by its timeout.

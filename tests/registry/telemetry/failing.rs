@@ -115,3 +115,19 @@ fn variables_that_cannot_be_used_are_warned_of_and_the_registry_starts() {
     let log = served.log();
     assert!(log.contains("OTEL_EXPORTER_OTLP_ENDPOINT is ignored") && !log.contains("a-secret"), "{log}");
 }
+
+#[test]
+fn without_the_authorities_of_the_collector_nothing_is_exported_and_the_registry_starts() {
+    let collector = Recorder::start();
+    let variables = [("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem"), ("OTEL_METRIC_EXPORT_INTERVAL", "50")];
+    let mut served = exporting(&collector.url, &[], &variables);
+    let token = served.token("ann");
+    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+    served.stop();
+    let log = served.log();
+    for signal in ["traces", "metrics"] {
+        let warning = format!("{signal} are not exported: OTEL_EXPORTER_OTLP_CERTIFICATE: cannot read /nowhere/ca.pem");
+        assert!(log.contains(&warning), "{log}");
+    }
+    assert!(collector.all().is_empty());
+}

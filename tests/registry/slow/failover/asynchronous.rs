@@ -50,6 +50,17 @@ fn what_the_promoted_standby_lacks_stays_in_the_index_and_is_restored_from_it() 
         assert!(said.contains("the crate `lost` is in the index of this registry and not in its database"), "{said}");
     }
     assert_eq!(shown(&registry.url, "3/f/foo"), before);
+    // Cargo builds with them all the same.
+    let are_served = |url: &str, names: &[(&str, &str)]| {
+        for (name, version) in names {
+            let file = format!("{url}/api/v1/crates/{name}/{version}/download");
+            assert_eq!(http::get(&file).good().body, Package::new(name, version).crate_file(), "{name} {version}");
+        }
+    };
+    are_served(&registry.url, &[("foo", "1.1.0"), ("foo", "1.2.0"), ("lost", "1.0.0"), ("foo", "1.0.0")]);
+    for never in ["foo/1.2.1", "lost/1.0.1", "none/1.0.0", "lost/1.0.0+build"] {
+        assert_eq!(http::get(&format!("{}/api/v1/crates/{never}/download", registry.url)).status, 404, "{never}");
+    }
 
     // The next version, and a yank: the lines of lost ones stay, and so does what they are.
     publish(&registry.url, &ann, &Package::new("foo", "1.3.0")).good();
@@ -79,10 +90,7 @@ fn what_the_promoted_standby_lacks_stays_in_the_index_and_is_restored_from_it() 
     assert_eq!(http::index_lines(&registry.url, "3/b/bar")[0]["yanked"], true);
     let bar = http::get(&format!("{}/api/v1/crates/bar/1.0.0", registry.url)).good().json();
     assert_eq!((&bar["version"]["yanked"], &bar["version"]["desired_yanked"]), (&true.into(), &Value::Null), "{bar}");
-    for (name, version) in [("foo", "1.1.0"), ("foo", "1.2.0"), ("lost", "1.0.0")] {
-        let file = format!("{}/api/v1/crates/{name}/{version}/download", registry.url);
-        assert_eq!(http::get(&file).good().body, Package::new(name, version).crate_file(), "{name} {version}");
-    }
+    are_served(&registry.url, &[("foo", "1.1.0"), ("foo", "1.2.0"), ("lost", "1.0.0")]);
     publish(&registry.url, &ann, &Package::new("lost", "2.0.0")).good();
     let audit = registry.run("admin audit", &["--action", "repair"]);
     assert!(["1.2.0", "lost", "bar"].iter().all(|changed| audit.contains(changed)), "{audit}");

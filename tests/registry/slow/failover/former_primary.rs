@@ -18,6 +18,14 @@ fn has_version(url: &str, version: &str) -> bool {
     found.unwrap() > 0
 }
 
+/// The sessions of the registry with this name.
+fn sessions(url: &str, name: &str) -> usize {
+    use diesel::prelude::*;
+    let mut connection = diesel::PgConnection::establish(url).unwrap();
+    let found = diesel::sql_query(format!("SELECT pid FROM pg_stat_activity WHERE application_name = '{name}'"));
+    found.execute(&mut connection).unwrap()
+}
+
 #[test]
 fn it_is_not_used_although_it_is_the_first_in_the_url() {
     let pair = Pair::start(Replication::Asynchronous);
@@ -43,6 +51,18 @@ fn it_is_not_used_although_it_is_the_first_in_the_url() {
     for version in ["1.1.0", "1.2.0", "1.3.0"] {
         assert_eq!((count_of(&pair, version), has_version(&pair.primary.url(), version)), (1, false), "{version}");
     }
+    // The listeners of both processes, and the descriptions of the worker, use the new one too.
+    registry.kill();
+    registry.serve(&["--no-worker", "--publish-wait", "60s"]);
+    registry.start_worker();
+    let (former, promoted) = (pair.primary.url(), pair.standby.url());
+    wait_until("both listeners on the promoted standby", || {
+        sessions(&promoted, "supercargo listener") == 2 && sessions(&former, "supercargo listener") == 0
+    });
+    http::publish(&registry.url, &token, &Package::new("foo", "1.4.0")).good();
+    wait_until("the descriptions on the promoted standby", || sessions(&promoted, "supercargo descriptions") == 1);
+    assert_eq!(sessions(&former, "supercargo descriptions"), 0);
+    assert_eq!((count_of(&pair, "1.4.0"), has_version(&former, "1.4.0")), (1, false));
     // With nothing but the former primary, a sentence says what is wrong.
     registry.kill();
     let alone = registry.command("serve").args(["--database-url", &pair.primary.url()]).output().unwrap();
