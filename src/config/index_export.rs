@@ -1,5 +1,6 @@
 //! Options of the copy of the index in a bucket.
 
+use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use clap::Args;
@@ -94,9 +95,37 @@ fn command(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("use a shell command".to_owned()) } else { Ok(text.to_owned()) }
 }
 
+/// What the variables begin with that this process was given for itself alone. Those of AWS stay: its command line reads them.
+const OWN: [&str; 4] = ["SUPERCARGO_", "OTEL_", "PG", "DATABASE_URL"];
+
+/// The variables that are kept from the command.
+pub fn own_variables() -> Vec<OsString> {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| is_own(name)).collect()
+}
+
+fn is_own(name: &OsStr) -> bool {
+    OWN.iter().any(|begin| name.as_encoded_bytes().starts_with(begin.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_does_not_get_what_is_for_the_registry_alone() {
+        for name in [
+            "SUPERCARGO_S3_SECRET_ACCESS_KEY",
+            "SUPERCARGO_X",
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "PGPASSWORD",
+            "DATABASE_URL",
+        ] {
+            assert!(is_own(OsStr::new(name)), "{name}");
+        }
+        for name in ["PATH", "AWS_SECRET_ACCESS_KEY", "FASTLY_API_TOKEN"] {
+            assert!(!is_own(OsStr::new(name)), "{name}");
+        }
+    }
 
     fn export(place: &str) -> IndexExportOptions {
         IndexExportOptions {

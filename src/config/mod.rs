@@ -90,7 +90,7 @@ pub use identity_provider::{ExistingUsers, IdentityProvider, NewUsers};
 pub use import::{CratesIoDependencies, ImportOptions};
 pub use index::IndexOptions;
 pub use index_command::{ExportOptions, IndexCommand};
-pub use index_export::{ExportPlace, IndexExportOptions};
+pub use index_export::{ExportPlace, IndexExportOptions, own_variables};
 pub use jobs::JobsCommand;
 pub use keys::is_settable;
 pub use listen_address::{Host, ListenAddress};

@@ -36,9 +36,9 @@ impl CrateStore {
         let path = Location::parse(&settings.prefix).unwrap_or_default();
         let path = Location::from_iter(path.parts().chain(location(checksum).parts()));
         let failed = |failure| CrateStoreError::Failed { what: file(checksum)(), failure };
-        // The keys are at hand, so the signature is made at once.
+        // The keys are in memory, so the signature needs no request.
         let signed = bucket.signed_url(method, &path, valid_for).now_or_never();
-        let signed = signed.ok_or_else(|| failed(Failure::Other("the credentials are not at hand".to_owned())))?;
+        let signed = signed.ok_or_else(|| failed(Failure::Other("the credentials are not in memory".to_owned())))?;
         signed.map(|url| Some(url.to_string())).map_err(|error| failed(Failure::of(&error)))
     }
 }

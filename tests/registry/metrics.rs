@@ -191,7 +191,8 @@ fn publishes_are_counted_by_outcome_and_reason() {
     }
     let text = metrics(url);
     assert!(value(&text, "supercargo_publish_bytes_total") > 100.0, "{text}");
-    assert_eq!(series(&text, "supercargo_publish_refusals_total").len(), 6, "{text}");
+    // These and `storage_full`, which is there from the start.
+    assert_eq!(series(&text, "supercargo_publish_refusals_total").len(), 7, "{text}");
 
     let file = http::get(&format!("{url}/api/v1/crates/foo/1.0.0/download")).good().body.len();
     let part = http::get_part(&format!("{url}/api/v1/crates/foo/1.0.0/download"), "bytes=0-9");
@@ -219,6 +220,7 @@ fn a_publish_whose_client_does_not_wait_for_the_index_is_counted_as_accepted() {
     drop(stream);
     expect(url, &requests(path, "PUT", "aborted"), 1.0);
     let text = metrics(url);
-    assert!(series(&text, "supercargo_publish_refusals_total").is_empty(), "{text}");
+    assert_eq!(series(&text, "supercargo_publish_refusals_total").len(), 1, "{text}");
+    expect(url, "supercargo_publish_refusals_total{reason=\"storage_full\"}", 0.0);
     expect(url, "supercargo_http_requests_in_progress", 1.0);
 }

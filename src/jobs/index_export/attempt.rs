@@ -94,7 +94,7 @@ impl Exporter<'_> {
         fault::point("export.written")?;
         let count = |what: Placed| placed.iter().filter(|(_, placed)| *placed == what).count();
         let (written, removed, unchanged) = (count(Placed::Written), count(Placed::Removed), count(Placed::Unchanged));
-        let done = Done { written, removed, unchanged, owes: count(Placed::Owed) > 0 };
+        let done = Done { written, removed, unchanged, owes: count(Placed::Pending) > 0 };
         if let Some(invalidation) = self.destination.invalidation.as_ref().filter(|_| !done.owes) {
             invalidation.run(&stale(begun, &placed))?;
         }
@@ -110,7 +110,7 @@ impl Exporter<'_> {
         Ok(())
     }
 
-    /// Records the commit, or that an invalidation is owed, in the transaction that has the lock.
+    /// Records the commit, or that an invalidation is pending, in the transaction that has the lock.
     pub fn record(&self, connection: &mut PgConnection, begun: &Begun, done: &Done) -> Result<(), ExportError> {
         if done.owes {
             index_exports::owe_invalidation(connection, &self.destination.key())?;

@@ -1,7 +1,6 @@
 //! The command that makes caches forget what has changed.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -11,6 +10,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::error::ExportError;
+use crate::config::own_variables;
 use crate::package::characters::PlainLines;
 use crate::subprocess::die_with_this_process;
 
@@ -25,9 +25,6 @@ const MAX_STDERR: u64 = 4096;
 
 /// Pause between checks whether the command has ended.
 const POLL: Duration = Duration::from_millis(10);
-
-/// What the variables begin with that this process was given for itself alone. Those of AWS stay: its command line reads them.
-const OWN: [&str; 4] = ["SUPERCARGO_", "OTEL_", "PG", "DATABASE_URL"];
 
 /// A command for `sh -c`, which gets the changed paths on its standard input, one a line.
 #[derive(Clone, Debug)]
@@ -66,7 +63,7 @@ impl Invalidation {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &self.command]).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        for (name, _) in std::env::vars_os().filter(|(name, _)| is_own(name)) {
+        for name in own_variables() {
             command.env_remove(name);
         }
         die_with_this_process(&mut command, Signal::SIGKILL);
@@ -114,11 +111,6 @@ impl Invalidation {
     }
 }
 
-/// Whether a variable of the environment is kept from the command.
-fn is_own(name: &OsStr) -> bool {
-    OWN.iter().any(|begin| name.as_encoded_bytes().starts_with(begin.as_bytes()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,22 +134,6 @@ mod tests {
         let many: Vec<String> = (0..=MOST).map(|number| format!("aa/bb/aabb{number}")).collect();
         run(&command, LONG, &many.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "1/a\n3/f/foo\n*\n");
-    }
-
-    #[test]
-    fn the_command_does_not_get_what_is_for_the_registry_alone() {
-        for name in [
-            "SUPERCARGO_S3_SECRET_ACCESS_KEY",
-            "SUPERCARGO_X",
-            "OTEL_EXPORTER_OTLP_HEADERS",
-            "PGPASSWORD",
-            "DATABASE_URL",
-        ] {
-            assert!(is_own(OsStr::new(name)), "{name}");
-        }
-        for name in ["PATH", "AWS_SECRET_ACCESS_KEY", "FASTLY_API_TOKEN"] {
-            assert!(!is_own(OsStr::new(name)), "{name}");
-        }
     }
 
     #[test]

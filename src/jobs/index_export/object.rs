@@ -33,7 +33,7 @@ pub(super) enum Placed {
     Written,
     Removed,
     /// It is wrong, and was left so: first the invalidation has to be noted.
-    Owed,
+    Pending,
 }
 
 /// How much of objects is known, and what is written without need.
@@ -73,7 +73,7 @@ impl Objects<'_> {
                     return Ok(Placed::Unchanged);
                 }
                 if care == Care::Looks {
-                    return Ok(Placed::Owed);
+                    return Ok(Placed::Pending);
                 }
                 self.may_write()?;
                 self.destination.bucket.remove(path)?;
@@ -97,7 +97,7 @@ impl Objects<'_> {
                 }
             }
             if care == Care::Looks {
-                return Ok(Placed::Owed);
+                return Ok(Placed::Pending);
             }
             self.may_write()?;
             if self.destination.bucket.store(path, content.clone(), &headers, seen.as_ref())? == Written::Stored {

@@ -197,6 +197,7 @@ fn accept(
     app.crate_store.check_free_space(file.length())?;
     let archive = StoredArchive { checksum, size: file.length(), contents: &contents, entries: &entries };
     let Uploaded { name, num, replaced } = stored(app, file, (caller, (name, num)), archive)?;
+    fault::point("request.committed")?;
     app.wake_workers();
     tracing::info!("crate" = %name, version = %num, size = file.length(), files = contents.files, "accepted documentation");
     let answer = UploadedDocs {

@@ -238,21 +238,24 @@ impl Browser {
         requests.map(|event| event["message"]["params"]["request"]["url"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Signs in by the form, and waits until that has led to a path that begins like this.
-    pub fn sign_in_from(&self, token: &str, beginning: &str) {
-        self.type_into("#token", token);
-        self.click("form:has(#token) button[type=submit]");
-        wait_until(&format!("{beginning}, from {}", self.path()), || self.path().starts_with(beginning));
-    }
-
-    /// Signs in by the form, and stays where that leads.
-    pub fn sign_in(&self, token: &str) {
+    fn submit_token(&self, token: &str) {
         // The form is folded if there are other ways to sign in.
         if self.has("details:not([open]) #token") {
             self.click("details:has(#token) summary");
         }
         self.type_into("#token", token);
         self.click("form:has(#token) button[type=submit]");
+    }
+
+    /// Signs in by the form, and waits until that has led to a path that begins like this.
+    pub fn sign_in_from(&self, token: &str, beginning: &str) {
+        self.submit_token(token);
+        wait_until(&format!("{beginning}, from {}", self.path()), || self.path().starts_with(beginning));
+    }
+
+    /// Signs in by the form, and stays where that leads.
+    pub fn sign_in(&self, token: &str) {
+        self.submit_token(token);
         // Another session may have been there before.
         wait_until("a session", || !self.path().starts_with("/sign-in") && self.has(".out button"));
     }

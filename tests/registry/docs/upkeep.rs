@@ -156,16 +156,18 @@ fn a_removal_that_lost_its_session_keeps_what_was_uploaded_again() {
 
 #[test]
 fn an_upload_that_is_killed_leaves_nothing_that_is_served() {
-    for (point, is_there) in
-        [("request.file_stored=abort", false), ("request.before_commit=abort", false), ("request.answered=abort", true)]
-    {
+    for (point, is_there) in [
+        ("request.file_stored=abort", false),
+        ("request.before_commit=abort", false),
+        ("request.committed=abort", true),
+    ] {
         let mut served = Served::start_with_fail_points("error", &[]);
         let token = served.token("ann");
         http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
         served.arm(point);
         let url = format!("{}/api/v1/crates/foo/1.0.0/docs", served.url);
         let (sender, body) = (token.clone(), sample("one"));
-        // The answer does not come, or comes at the last moment.
+        // The answer does not come.
         let sent = std::thread::spawn(move || std::panic::catch_unwind(|| http::put_bytes_as(&url, &sender, &body)));
         wait_until("the process has ended", || served.has_ended());
         let _ = sent.join();

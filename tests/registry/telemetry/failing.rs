@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use super::collector::{exporting, spans, spans_of, wait_for_spans};
 use crate::support::event::wait_until;
 use crate::support::http;
@@ -130,4 +132,27 @@ fn without_the_authorities_of_the_collector_nothing_is_exported_and_the_registry
         assert!(log.contains(&warning), "{log}");
     }
     assert!(collector.all().is_empty());
+}
+
+/// A thread that did not block them would end the process with the first signal, without a shutdown.
+#[test]
+fn no_thread_of_an_export_gets_the_signals_of_the_process() {
+    let collector = Recorder::start();
+    let served = Served::start(&["--otlp-endpoint", &collector.url, "--sentry-dsn", "http://key@127.0.0.1:9/1"]);
+    let mut threads = 0;
+    for task in std::fs::read_dir(format!("/proc/{}/task", served.process_id())).unwrap() {
+        let task = task.unwrap();
+        // The first thread waits for them.
+        if task.file_name() == *served.process_id().to_string() {
+            continue;
+        }
+        let status = std::fs::read_to_string(task.path().join("status")).unwrap();
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+        let blocked = u64::from_str_radix(&field("SigBlk:"), 16).unwrap();
+        for signal in [Signal::SIGTERM, Signal::SIGINT] {
+            assert_ne!(blocked & 1 << (signal as u64 - 1), 0, "{} does not block {signal}", field("Name:"));
+        }
+        threads += 1;
+    }
+    assert!(threads > 3, "{threads}");
 }
