@@ -86,7 +86,10 @@ pub(super) fn segment(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parts(rest: &str) -> Option<(Option<String>, String, Option<String>, Option<String>)> {
+    /// Grant, name, version and file.
+    type Parts = (Option<String>, String, Option<String>, Option<String>);
+
+    fn parts(rest: &str) -> Option<Parts> {
         Address::parse(rest).map(|found| (found.grant, found.name, found.version, found.file))
     }
 

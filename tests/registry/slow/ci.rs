@@ -30,9 +30,9 @@ impl Team {
     /// Of a CI system, whose jobs may publish.
     fn new(kind: &str, repository: &str, workflow: &str) -> Self {
         let upstream = Served::start(&[]);
-        let mut foo = Package::new("foo", "1.0.0");
-        foo.files = vec![("src/lib.rs".to_owned(), b"pub const FOO: u32 = 1;\n".to_vec())];
-        http::publish(&upstream.url, &upstream.token("ann"), &foo).good();
+        let mut package = Package::new("foo", "1.0.0");
+        package.files = vec![("src/lib.rs".to_owned(), b"pub const FOO: u32 = 1;\n".to_vec())];
+        http::publish(&upstream.url, &upstream.token("ann"), &package).good();
         let served =
             Served::start_with_log("info", &["--upstream", &format!("crates-io=sparse+{}/index/", upstream.url)]);
         served.token("ann");
