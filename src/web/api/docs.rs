@@ -87,7 +87,7 @@ pub struct DeletedDocs {
     tag = "publish",
     security(("token" = ["publish-docs"])),
     params(VersionPath, DocsQuery),
-    request_body(content = DocsBody, content_type = "application/zip", description = "A zip of the content of `target/doc`"),
+    request_body(content = DocsBody, content_type = "application/octet-stream", description = "A zip of the content of `target/doc`"),
     responses(
         (status = 200, body = UploadedDocs, description = "The documentation is uploaded"),
         (status = 422, body = Errors, description = "The zip cannot be accepted; `detail` names the file and the remedy"),
