@@ -18,7 +18,7 @@ pub fn enqueue(stage: &Stage) -> Outcome<String> {
     let kind = format!("'{}'", Single::KIND);
     let channel = format!("'supercargo_wake_{}'", Single::KIND);
     let (no_text, payload) = ("NULL::text", "'{\"number\": 1}'::jsonb");
-    let values = [&kind, &kind, no_text, payload, "0::smallint", no_text, no_text, "0", &channel];
+    let values = [&kind, &kind, no_text, payload, "0::smallint", no_text, no_text, no_text, "0", &channel];
     Ok(format!("{};\n", bind(statement, &values)?))
 }
 
