@@ -1,14 +1,12 @@
 //! `supercargo index`.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::{Connection, PgConnection};
-use indicatif::{ProgressBar, ProgressStyle};
-use parking_lot::Mutex;
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::admin::output::{complain, print_json, say};
@@ -16,10 +14,11 @@ use crate::config::{ExportOptions, IndexCommand};
 use crate::database::upkeep::index_exports;
 use crate::index::Index;
 use crate::jobs::index_export::{self, Destination, Done, ExportError, Exporter, LIMIT, Lag, Progress, Scope, is_held};
+use crate::process::buckets::index_export;
 use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
 use crate::process::operator_command::stop_on_signal;
+use crate::process::progress::Shown;
 use crate::process::signals::Signals;
-use crate::process::storage::index_export;
 use crate::process::{CommandError, Storage};
 
 /// How long to wait for another process that exports.
@@ -27,9 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The pause between two attempts to get its lock.
 const POLL: Duration = Duration::from_millis(200);
-
-/// Interval of progress lines in the log when there is no terminal.
-const LOG_EVERY: Duration = Duration::from_secs(30);
 
 pub(super) fn index(command: IndexCommand) -> Result<ExitCode, CommandError> {
     let IndexCommand::Export(options) = command;
@@ -202,50 +198,28 @@ fn status(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Progress: a bar on a terminal, otherwise lines in the log.
+/// Progress, until a signal stops the command.
 struct Watcher {
     stopped: Arc<AtomicBool>,
-    bar: Option<ProgressBar>,
-    logged: Mutex<Instant>,
+    shown: Shown,
 }
 
 impl Watcher {
     fn new(stopped: Arc<AtomicBool>) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(0);
-            // The template is constant; a test would find an invalid one.
-            if let Ok(style) = ProgressStyle::with_template("{elapsed} {wide_bar} {pos}/{len} files, {eta} left") {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Self { stopped, bar, logged: Mutex::new(Instant::now()) }
+        Self { stopped, shown: Shown::new("{elapsed} {wide_bar} {pos}/{len} files, {eta} left") }
     }
 }
 
 impl Progress for Watcher {
     fn at(&self, done: usize, of: usize) {
-        if let Some(bar) = &self.bar {
+        let advance = |bar: &ProgressBar| {
             bar.set_length(of as u64);
             bar.set_position(done as u64);
-            return;
-        }
-        let mut logged = self.logged.lock();
-        if logged.elapsed() >= LOG_EVERY {
-            *logged = Instant::now();
-            tracing::info!("exported {done} of {of} files");
-        }
+        };
+        self.shown.show(advance, || tracing::info!("exported {done} of {of} files"));
     }
 
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
     }
 }

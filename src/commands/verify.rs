@@ -2,15 +2,12 @@
 //!
 //! Exit codes: 0 no differences, 1 differences, 2 the verification failed, 130 interrupted.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::PgConnection;
-use indicatif::{ProgressBar, ProgressStyle};
-use parking_lot::Mutex;
 
 use crate::admin::output::{complain, print_json, say};
 use crate::config::VerifyOptions;
@@ -19,10 +16,12 @@ use crate::database::upkeep::verify_reports;
 use crate::index::Index;
 use crate::jobs::{self, Environment, describing};
 use crate::package::RegistryUrls;
+use crate::process::buckets::index_export;
 use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
 use crate::process::operator_command::{operator, read_token, stop_on_signal, with_aliases};
+use crate::process::progress::Shown;
 use crate::process::signals::Signals;
-use crate::process::storage::{StoreRole, index_export};
+use crate::process::storage::StoreRole;
 use crate::process::workers::worker_name;
 use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Runner, Wakeups};
@@ -36,9 +35,6 @@ const INTERRUPTED: u8 = 130;
 
 /// How long to wait for a worker of another process before this one runs the jobs of a repair itself.
 const OTHERS: Duration = Duration::from_secs(5);
-
-/// Interval of progress lines in the log when there is no terminal.
-const LOG_EVERY: Duration = Duration::from_secs(30);
 
 pub(super) fn verify(options: &VerifyOptions) -> ExitCode {
     match try_verify(options) {
@@ -192,25 +188,15 @@ fn mirror(template: &str, token: Option<String>, allow_insecure: bool) -> Result
     Ok(Mirror { template: template.to_owned(), upstream })
 }
 
-/// Progress: a bar on a terminal, otherwise lines in the log.
+/// Progress, until a signal stops the command.
 struct Watcher {
     stopped: Arc<AtomicBool>,
-    bar: Option<ProgressBar>,
-    logged: Mutex<Instant>,
+    shown: Shown,
 }
 
 impl Watcher {
     fn new(stopped: Arc<AtomicBool>) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new_spinner();
-            bar.enable_steady_tick(Duration::from_millis(100));
-            // The template is constant; a test would find an invalid one.
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Self { stopped, bar, logged: Mutex::new(Instant::now()) }
+        Self { stopped, shown: Shown::new("{spinner} {elapsed} {msg}") }
     }
 }
 
@@ -226,27 +212,10 @@ impl Watch for Watcher {
             counts.bytes >> 20,
             report.found()
         );
-        match &self.bar {
-            Some(bar) => bar.set_message(line),
-            None => {
-                let mut logged = self.logged.lock();
-                if logged.elapsed() >= LOG_EVERY {
-                    *logged = Instant::now();
-                    tracing::info!("verifying {line}");
-                }
-            }
-        }
+        self.shown.show(|bar| bar.set_message(line.clone()), || tracing::info!("verifying {line}"));
     }
 
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
     }
 }

@@ -174,7 +174,7 @@ impl Pool {
         Self::of_primary(url, size, Arc::default())
     }
 
-    /// The same for a process that remembers the primary.
+    /// A pool whose sessions are those of the primary that a process remembers.
     pub fn of_primary(url: &str, size: u32, primary: Arc<Primary>) -> Self {
         let is_closed = Arc::new(RwLock::new(false));
         let url: Arc<str> = url.into();

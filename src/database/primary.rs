@@ -212,7 +212,7 @@ impl Primary {
         since.generation == self.generation() && (since.timeline == 0 || since.timeline >= newest)
     }
 
-    /// Has all sessions of the time of this one replaced, before each of them finds out by itself.
+    /// Makes all sessions that are as old as this one outdated, so that each is replaced before it fails.
     pub fn leave(&self, since: Since, why: &str) {
         let (before, after) = (since.generation, since.generation + 1);
         if self.generation.compare_exchange(before, after, Ordering::SeqCst, Ordering::SeqCst).is_ok() {

@@ -98,7 +98,7 @@ fn no_zip(error: rawzip::Error) -> ExamineError {
 
 type Archive<'a> = ZipArchive<&'a dyn ReaderAt>;
 
-/// The files of the archive's directory, each checked by itself, within the limits that the directory claims; and the place of the
+/// The files of the archive's directory, each checked separately, within the limits that the directory claims; and the place of the
 /// first entry, which may be a directory.
 fn directory(archive: &Archive<'_>, limits: &Limits, buffer: &mut [u8]) -> Result<(Vec<Entry>, u64), ExamineError> {
     let said = archive.entries_hint();

@@ -16,7 +16,7 @@ const DEFAULTS: [(&str, &str); 5] = [
 ];
 /// The time limit for a new connection, in seconds.
 const CONNECT: u64 = 10;
-/// The same for each of several servers: one that vanished must not keep a request from the next.
+/// The limit for each of several servers: one that vanished must not delay the next attempt for long.
 const CONNECT_EACH: u64 = 3;
 /// The port of a server for which a list of ports has none.
 const DEFAULT_PORT: &str = "5432";

@@ -1,6 +1,7 @@
 //! The parts that processes are put together from: storage, server, workers, schedules, log and signals.
 
 pub mod announcement;
+pub mod buckets;
 mod c_output;
 pub mod data_dir;
 pub mod database_upgrade;
@@ -15,6 +16,7 @@ pub mod metrics;
 pub mod open_files;
 pub mod operator_command;
 mod pooler;
+pub mod progress;
 pub mod registry_address;
 pub mod reporting;
 pub mod resources;

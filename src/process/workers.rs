@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::buckets::index_export;
 use super::schedule::{
     Scheduled, advisories, analysing, bitmaps, describing, exporting, release_sets, tidying, verifying, webhooks,
 };
 use super::setup::prepare_mirror;
-use super::storage::index_export;
 use crate::config::{CrateStoreOptions, IndexExportOptions, WorkOptions};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;

@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use supercargo::crate_store::{CrateStore, S3Credentials, S3Settings};
+use supercargo::crate_store::CrateStore;
 use supercargo::package::Checksum;
 
 use crate::support::event::wait_until;
 use crate::support::http;
 use crate::support::package::Package;
 use crate::support::process::{Served, failed, supercargo};
-use crate::support::s3::{BUCKET, S3Server, SECRET_KEY, path_of};
+use crate::support::s3::{S3Server, SECRET_KEY, path_of};
 
 fn serve(server: &S3Server, more: &[&str]) -> Served {
     let arguments = server.arguments();
@@ -24,21 +24,7 @@ fn download(served: &Served, version: &str) -> String {
 }
 
 fn store(server: &S3Server) -> CrateStore {
-    CrateStore::s3(&S3Settings {
-        bucket: BUCKET.to_owned(),
-        prefix: "files".to_owned(),
-        endpoint: Some(server.endpoint()),
-        region: "us-east-1".to_owned(),
-        virtual_hosted: false,
-        allow_http: true,
-        limit: Duration::from_secs(30),
-        credentials: S3Credentials {
-            access_key_id: "AKIDEXAMPLE".to_owned(),
-            secret_access_key: SECRET_KEY.to_owned(),
-            session_token: None,
-        },
-    })
-    .unwrap()
+    CrateStore::s3(&server.settings("files")).unwrap()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Comparison of a bucket with a commit of the index, by a listing.
 //!
 //! The listing has sizes and ETags. The ETag of S3 is the MD5 of the content, or something else for some kinds of encryption:
-//! an object with another one is looked at by itself.
+//! an object with another one is read.
 
 use std::collections::BTreeMap;
 

@@ -16,23 +16,10 @@ use crate::verify::error::VerifyError;
 
 /// Restores a missing or damaged file, from the quarantine or from the mirror.
 pub fn restore(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Difference) -> Result<Outcome, VerifyError> {
-    let store = context.crate_store;
-    let Some(checksum) = difference.subject.checksum else {
-        return Ok(Outcome::Left("the checksum of the file is not known".to_owned()));
+    let (checksum, mut done) = match from_quarantine(context.crate_store, difference)? {
+        Tried::Ended(outcome) => return Ok(outcome),
+        Tried::Missing(checksum, done) => (checksum, done),
     };
-    // Versions can share a file.
-    if store.digest(checksum)?.is_some_and(|(found, _)| found == checksum) {
-        return Ok(Outcome::Done("restored with another version".to_owned()));
-    }
-    let mut done = Vec::new();
-    if difference.kind == Kind::DamagedCrateFile && store.size(checksum)?.is_some() {
-        let moved = store.quarantine(&CrateStore::place(checksum), Utc::now())?;
-        done.push(format!("the damaged file is at {moved}"));
-    }
-    if let Some(from) = store.restore_quarantined(checksum)? {
-        done.push(format!("restored from {from}"));
-        return Ok(Outcome::Done(done.join("; ")));
-    }
     let fetched = match (difference.crate_name.as_deref(), difference.version.as_deref()) {
         (Some(name), Some(num)) => match (name.parse(), num.parse()) {
             (Ok(name), Ok(num)) => fetch(context, repairs, &name, &num, checksum),
@@ -42,7 +29,7 @@ pub fn restore(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Differ
     };
     Ok(match fetched {
         Ok((bytes, url)) => {
-            store.put(checksum, bytes)?;
+            context.crate_store.put(checksum, bytes)?;
             done.push(format!("fetched from {url}"));
             Outcome::Done(done.join("; "))
         }
@@ -55,31 +42,42 @@ pub fn restore(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Differ
 
 /// Restores missing or damaged documentation from the quarantine.
 pub fn restore_docs(context: &Context<'_>, difference: &Difference) -> Result<Outcome, VerifyError> {
-    let store = context.crate_store;
-    let Some(checksum) = difference.subject.checksum else {
-        return Ok(Outcome::Left("the checksum of the file is not known".to_owned()));
-    };
-    // Versions can share an archive.
-    if store.digest(checksum)?.is_some_and(|(found, _)| found == checksum) {
-        return Ok(Outcome::Done("restored with another version".to_owned()));
-    }
-    let mut done = Vec::new();
-    if difference.kind == Kind::DamagedDocs && store.size(checksum)?.is_some() {
-        let moved = store.quarantine(&CrateStore::place(checksum), Utc::now())?;
-        done.push(format!("the damaged file is at {moved}"));
-    }
-    Ok(match store.restore_quarantined(checksum)? {
-        Some(from) => {
-            done.push(format!("restored from {from}"));
-            Outcome::Done(done.join("; "))
-        }
-        None => {
+    Ok(match from_quarantine(context.crate_store, difference)? {
+        Tried::Ended(outcome) => outcome,
+        Tried::Missing(_, mut done) => {
             done.push(
                 "it is not in the quarantine: copy it from a backup, or upload the documentation again".to_owned(),
             );
             Outcome::Left(done.join("; "))
         }
     })
+}
+
+/// What came of the quarantine.
+enum Tried {
+    Ended(Outcome),
+    /// The quarantine lacks the file; and what was done meanwhile.
+    Missing(Checksum, Vec<String>),
+}
+
+/// Moves a damaged file away, and restores the file from the quarantine.
+fn from_quarantine(store: &CrateStore, difference: &Difference) -> Result<Tried, VerifyError> {
+    let Some(checksum) = difference.subject.checksum else {
+        return Ok(Tried::Ended(Outcome::Left("the checksum of the file is not known".to_owned())));
+    };
+    // Versions can share a file.
+    if store.digest(checksum)?.is_some_and(|(found, _)| found == checksum) {
+        return Ok(Tried::Ended(Outcome::Done("restored with another version".to_owned())));
+    }
+    let mut done = Vec::new();
+    let is_damaged = matches!(difference.kind, Kind::DamagedCrateFile | Kind::DamagedDocs);
+    if is_damaged && store.size(checksum)?.is_some() {
+        let moved = store.quarantine(&CrateStore::place(checksum), Utc::now())?;
+        done.push(format!("the damaged file is at {moved}"));
+    }
+    let Some(from) = store.restore_quarantined(checksum)? else { return Ok(Tried::Missing(checksum, done)) };
+    done.push(format!("restored from {from}"));
+    Ok(Tried::Ended(Outcome::Done(done.join("; "))))
 }
 
 /// Downloads the file of a version from the mirror: the file and its URL.

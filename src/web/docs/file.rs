@@ -17,7 +17,7 @@ use crate::web::index::accept_encoding::accepts_gzip;
 use crate::web::measures::docs;
 use crate::web::{ApiError, App};
 
-/// Scripts run, in an origin of their own: they have no cookies, and act for nobody.
+/// Scripts run, in an origin of their own: they have no cookies, and cannot act as a user.
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox allow-scripts");
 /// Documentation can be uploaded again.
 const REVALIDATED: HeaderValue = HeaderValue::from_static("no-cache");

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
-use supercargo::crate_store::{Bucket, S3Credentials, S3Settings, Written};
+use supercargo::crate_store::{Bucket, Written};
 use supercargo::database::upkeep::index_exports;
 use supercargo::index::{Change, ConfigJson, Index};
 use supercargo::jobs::index_export::{
@@ -12,27 +12,13 @@ use supercargo::jobs::index_export::{
 };
 
 use crate::support::cluster::Database;
-use crate::support::s3::{BUCKET, S3Server, SECRET_KEY};
+use crate::support::s3::S3Server;
 
 const PATH: &str = "3/f/foo";
 
 /// A bucket of the test server, below the prefix of the copy.
 pub fn bucket(server: &S3Server) -> Bucket {
-    Bucket::open(&S3Settings {
-        bucket: BUCKET.to_owned(),
-        prefix: "index".to_owned(),
-        endpoint: Some(server.endpoint()),
-        region: "us-east-1".to_owned(),
-        virtual_hosted: false,
-        allow_http: true,
-        limit: Duration::from_secs(30),
-        credentials: S3Credentials {
-            access_key_id: "AKIDEXAMPLE".to_owned(),
-            secret_access_key: SECRET_KEY.to_owned(),
-            session_token: None,
-        },
-    })
-    .unwrap()
+    Bucket::open(&server.settings("index")).unwrap()
 }
 
 struct World {

@@ -2,11 +2,13 @@
 //! before it, so that the network between can fail as well.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
+use supercargo::crate_store::{S3Credentials, S3Settings};
 use tokio::net::UnixListener;
 use tokio::runtime::Runtime;
 
@@ -73,6 +75,24 @@ impl S3Server {
 
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.proxy.port())
+    }
+
+    /// The settings for a prefix of the bucket.
+    pub fn settings(&self, prefix: &str) -> S3Settings {
+        S3Settings {
+            bucket: BUCKET.to_owned(),
+            prefix: prefix.to_owned(),
+            endpoint: Some(self.endpoint()),
+            region: "us-east-1".to_owned(),
+            virtual_hosted: false,
+            allow_http: true,
+            limit: Duration::from_secs(30),
+            credentials: S3Credentials {
+                access_key_id: ACCESS_KEY.to_owned(),
+                secret_access_key: SECRET_KEY.to_owned(),
+                session_token: None,
+            },
+        }
     }
 
     /// The objects of the bucket.
